@@ -1,0 +1,45 @@
+/**
+ * The bus's port: how the nodes of one system wake each other.
+ *
+ * It promises little, so that anything can carry it: a message arrives at most once at every other node, usually within
+ * milliseconds, in the order sent by one node, and **may be lost**. Nothing durable depends on it: every subscriber of
+ * `appended` and `revoked` also looks at the store now and then. A node does not hear itself.
+ */
+import type { EventBody } from '../protocol/event.ts';
+
+export type BusMessage =
+  /** These topics have grown, at least to these seqs. */
+  | { readonly kind: 'appended'; readonly heads: readonly (readonly [topic: string, seq: number])[] }
+  /** Events for whoever is connected now. */
+  | { readonly kind: 'ephemeral'; readonly topic: string; readonly time: number; readonly bodies: readonly EventBody[] }
+  /** The store holds new revocations. */
+  | { readonly kind: 'revoked' }
+  /** A request to one node, or to all when `to` is absent. */
+  | {
+      readonly kind: 'call';
+      readonly call: string;
+      readonly to?: string | undefined;
+      readonly operation: string;
+      readonly body: unknown;
+    }
+  | { readonly kind: 'reply'; readonly call: string; readonly to: string; readonly body: unknown };
+
+export interface Envelope {
+  /** The node that sent it. */
+  readonly from: string;
+  readonly message: BusMessage;
+}
+
+export interface Bus {
+  /** Sends without waiting; what cannot be sent is dropped and counted. */
+  send(message: BusMessage): void;
+  /**
+   * @param receive called for each message of another node; must not throw
+   * @param resumed called when messages may have been lost (a connection was cut and is back)
+   * @returns how to stop listening
+   */
+  listen(receive: (envelope: Envelope) => void, resumed: () => void): () => void;
+  /** Whether other nodes can be heard at the moment. */
+  readonly connected: boolean;
+  close(): Promise<void>;
+}
