@@ -6,6 +6,8 @@
  * to its cursor and reads on when `onReady` calls. What is held is then at most the high-water mark and one flush.
  */
 export interface Sink {
+  /** How the bytes must be framed: `chunked` (RFC 9112 section 7.1) where the sink is the bare connection. */
+  readonly framing: Framing;
   /** Writes; `false` when what waits to be sent has passed the high-water mark. After the end it does nothing. */
   write(bytes: Uint8Array): boolean;
   /** Whether the last write left room. */
@@ -17,6 +19,8 @@ export interface Sink {
   /** Called once when the reader has gone or the stream has ended, whoever ended it. */
   onClose: (() => void) | undefined;
 }
+
+export type Framing = 'none' | 'chunked';
 
 /** What waits to be sent beyond this many bytes makes a reader slow. */
 export const HIGH_WATER_BYTES = 256 * 1024;

@@ -12,7 +12,7 @@ export interface Gap {
   readonly topic: string;
   /** The cursor that the reader came with. */
   readonly requested: string;
-  /** The cursor just before the oldest event that can still be delivered. */
+  /** The oldest event that can still be delivered, or `latest` when there is none. */
   readonly oldest: string;
   readonly latest: string;
   readonly reason: GapReason;

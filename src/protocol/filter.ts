@@ -2,8 +2,9 @@
  * Filters: `<field>=<op>.<value>` (protocol section 2). All filters of a subscription must hold.
  *
  * A field is a dotted path into an event's `data`. As in SQL, a field that is missing or null satisfies nothing but
- * `is.null`. Numbers compare as numbers, booleans as `true` and `false`, strings by code unit; a value that cannot be read
- * as the field's own type does not match.
+ * `is.null`. Numbers compare as numbers, booleans as `true` and `false`, strings by code unit. What
+ * cannot be compared (a text that is no number with a number, anything with an object or array) is unequal and neither
+ * less nor greater: only `neq` holds.
  */
 
 export const FILTER_OPERATORS = ['eq', 'neq', 'gt', 'gte', 'lt', 'lte', 'in', 'is'] as const;

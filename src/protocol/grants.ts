@@ -20,7 +20,7 @@ export const grantsSchema = z.object({
 
 export type GrantsClaim = z.infer<typeof grantsSchema>;
 
-/** A compiled claim: answers by topic, without allocation. */
+/** A compiled claim: answers by topic. */
 export interface Grants {
   readonly admin: boolean;
   /** Whether the action is granted on the topic. `admin` alone grants no topic. */

@@ -41,7 +41,7 @@ export interface ProblemIssue {
   readonly message: string;
 }
 
-/** A problem as it stands on the wire. `type` is a relative reference to the code's documentation. */
+/** A problem as it stands on the wire. `type` names the code as a URN; it leads nowhere. */
 export interface Problem {
   readonly type: string;
   readonly title: string;

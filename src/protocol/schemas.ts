@@ -9,7 +9,8 @@ import { MAX_IDEMPOTENCY_KEY, MAX_WAIT_SECONDS } from './limits.ts';
 import { PROBLEMS, type ProblemCode } from './problem.ts';
 import { isTopic } from './topic.ts';
 
-const CONTROL = /\p{Cc}/u;
+// Lone surrogates are no UTF-8: stored, two different keys could become one.
+const CONTROL = /[\p{Cc}\p{Cs}]/u;
 const TYPE = /^[^$\s,\p{Cc}\p{Cs}][^\s,\p{Cc}\p{Cs}]*$/u;
 
 export const topicSchema = z
@@ -164,6 +165,10 @@ export type ReadQuery = z.infer<typeof readQuerySchema>;
 
 export const topicsQuerySchema = z.object({ topic: many(topicSchema, 100_000) });
 
+export const topicParamSchema = z.object({ topic: topicSchema });
+
+export const streamParamSchema = z.object({ stream: z.string().regex(/^[0-9a-z]{40}$/, 'not a stream') });
+
 /** One topic of a stream that is opened with a body. */
 export const streamTopicSchema = z
   .strictObject({
@@ -220,8 +225,14 @@ export const ticketSchema = z
   })
   .meta({ id: 'Ticket' });
 
+const nameSchema = z
+  .string()
+  .min(1)
+  .max(512)
+  .refine((text) => !CONTROL.test(text), 'no control characters');
+
 export const revocationSchema = z
-  .union([z.strictObject({ sub: z.string().min(1).max(512) }), z.strictObject({ jti: z.string().min(1).max(512) })])
+  .union([z.strictObject({ sub: nameSchema }), z.strictObject({ jti: nameSchema })])
   .meta({
     id: 'Revocation',
     description: '`sub` revokes every token of the subject issued until now; `jti` one token or ticket.',
@@ -255,8 +266,16 @@ export const topicListSchema = z
   .meta({ id: 'TopicList' });
 
 export const topicListQuerySchema = z.object({
-  prefix: z.string().max(512).optional(),
-  after: z.string().max(512).optional(),
+  prefix: z
+    .string()
+    .max(512)
+    .refine((text) => !CONTROL.test(text), 'no control characters')
+    .optional(),
+  after: z
+    .string()
+    .max(512)
+    .refine((text) => !CONTROL.test(text), 'no control characters')
+    .optional(),
   limit: integer(1, 1000).optional(),
 });
 

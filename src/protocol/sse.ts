@@ -39,25 +39,28 @@ export const MAX_BLOCK_LENGTH = 4 * 1024 * 1024;
  * Parses an event stream, fed in pieces of any size.
  *
  * @param onBlock called for every finished block that has data, in order; `id` is the last id seen so far, as the
- *   specification wants, and `event` is absent for the default type
+ *   specification wants, `event` is absent for the default type, and `retry` may come from a block before it that had no data
  * @returns `push`, which throws `RangeError` when an unfinished block outgrows {@link MAX_BLOCK_LENGTH}
  */
 export function createSseParser(onBlock: (block: SseBlock) => void): { push(chunk: string): void } {
   let rest = '';
   let first = true;
+  let afterReturn = false;
   let data: string[] = [];
   let size = 0;
   let event: string | undefined;
   let retry: number | undefined;
   let id: string | undefined;
 
-  function field(line: string): void {
+  function take(line: string): void {
     if (line === '') {
-      if (data.length > 0) onBlock({ data: data.join('\n'), event, id, retry });
+      if (data.length > 0) {
+        onBlock({ data: data.join('\n'), event, id, retry });
+        retry = undefined;
+      }
       data = [];
       size = 0;
       event = undefined;
-      retry = undefined;
       return;
     }
     const colon = line.indexOf(':');
@@ -67,30 +70,34 @@ export function createSseParser(onBlock: (block: SseBlock) => void): { push(chun
     const value = raw.startsWith(' ') ? raw.slice(1) : raw;
     if (name === 'data') {
       data.push(value);
-      size += value.length;
+      // An empty line takes memory too.
+      size += value.length + 1;
     } else if (name === 'event') event = value === '' ? undefined : value;
     else if (name === 'id' && !value.includes('\0')) id = value;
-    else if (name === 'retry' && /^[0-9]+$/.test(value)) retry = Number(value);
+    else if (name === 'retry' && /^[0-9]+$/.test(value) && Number.isSafeInteger(Number(value))) retry = Number(value);
   }
 
   return {
     push(chunk) {
-      let text = rest + chunk;
-      if (first && text !== '') {
-        first = false;
-        if (text.startsWith('\uFEFF')) text = text.slice(1);
+      if (chunk === '') return;
+      // A CR ends its line at once; a LF right after it, perhaps in the next piece, belongs to it.
+      let start = (first && chunk.startsWith('\uFEFF')) || (afterReturn && chunk.startsWith('\n')) ? 1 : 0;
+      first = false;
+      afterReturn = false;
+      let cr = chunk.indexOf('\r', start);
+      let lf = chunk.indexOf('\n', start);
+      while (cr !== -1 || lf !== -1) {
+        const isReturn = lf === -1 || (cr !== -1 && cr < lf);
+        const end = isReturn ? cr : lf;
+        take(rest + chunk.slice(start, end));
+        rest = '';
+        start = isReturn && lf === end + 1 ? end + 2 : end + 1;
+        afterReturn = isReturn && start === chunk.length && lf !== end + 1;
+        // Each is looked for again only when it was passed, so that a piece is scanned once.
+        if (cr !== -1 && cr < start) cr = chunk.indexOf('\r', start);
+        if (lf !== -1 && lf < start) lf = chunk.indexOf('\n', start);
       }
-      let start = 0;
-      for (;;) {
-        const lf = text.indexOf('\n', start);
-        const cr = text.indexOf('\r', start);
-        const end = lf === -1 ? cr : cr === -1 ? lf : Math.min(lf, cr);
-        // A CR at the very end may be the first half of a CRLF: wait for the next piece.
-        if (end === -1 || (end === cr && end === text.length - 1)) break;
-        field(text.slice(start, end));
-        start = end === cr && text[end + 1] === '\n' ? end + 2 : end + 1;
-      }
-      rest = text.slice(start);
+      rest += chunk.slice(start);
       if (rest.length + size > MAX_BLOCK_LENGTH) throw new RangeError('an event stream block is too long');
     },
   };

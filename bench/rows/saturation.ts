@@ -1,0 +1,31 @@
+/** Saturation: 100 streams of one topic, 16 publishers over HTTP, each sending as soon as it is answered. */
+import { contend, inRounds, type Run, series } from '../rounds.ts';
+import { betterSse, nodeHttp, sluice, streamSse } from '../servers.ts';
+import { measureStreams } from '../streams.ts';
+import type { Line } from '../table.ts';
+
+export async function saturation(run: Run): Promise<readonly Line[]> {
+  const load = {
+    subscribers: 100,
+    publishers: 16,
+    warmSeconds: run.quick ? 0.3 : 2,
+    seconds: run.quick ? 1 : 5,
+    sampleEvery: 256,
+  };
+  const baselines = [streamSse, nodeHttp, ...run.optional, betterSse];
+  const targets = [sluice(run.databaseUrl), ...baselines];
+  const samples = await inRounds(
+    run,
+    contend(targets, (target) => measureStreams(target, load)),
+  );
+  return baselines.map((baseline): Line => {
+    const line: Line = {
+      row: 'saturation',
+      measure: 'deliveries',
+      unit: '/s',
+      sluice: series(samples, 'Sluice', 'deliveries'),
+      against: { name: baseline.name, series: series(samples, baseline.name, 'deliveries') },
+    };
+    return baseline === streamSse ? { ...line, bar: { of: 'ratio', is: 'at least', limit: 3 } } : line;
+  });
+}

@@ -1,0 +1,285 @@
+/** The broker of one node: topics in this process, over a store, joined to other nodes by a bus. */
+import type { Bus, BusMessage } from '../bus/bus.ts';
+import type { Gap, GapReason } from '../protocol/control.ts';
+import { type Cursor, formatCursor } from '../protocol/cursor.ts';
+import { type EventInput, encodeEventBody } from '../protocol/event.ts';
+import { ephemeralEvents } from '../protocol/event-batch.ts';
+import { type Appended, type LogRange, type LogStore, StoreUnavailable } from '../store/store.ts';
+import type { Broker, Origin, Start, SubscribeRequest, Subscription } from './broker.ts';
+import { LiveTopic, type LiveTopicContext } from './live-topic.ts';
+import { LocalSubscription, type SubscriptionContext, type SubscriptionStart } from './local-subscription.ts';
+import { compileSelection } from './selection.ts';
+
+/** What the broker counts. */
+export interface BrokerObserver {
+  readonly onPublish?: (events: number) => void;
+  readonly onEphemeral?: (events: number) => void;
+  readonly onFlush?: (events: number) => void;
+  readonly onLogRead?: () => void;
+  readonly onGap?: (reason: GapReason) => void;
+  readonly onFault?: (error: unknown) => void;
+}
+
+export interface LocalBrokerOptions {
+  readonly log: LogStore;
+  readonly bus: Bus;
+  /** Defers a flush to the end of this turn of the event loop: on Node `setImmediate`. */
+  readonly schedule?: (flush: () => void) => void;
+  readonly clock?: () => number;
+  /** How often the log's tail is compared with what is known, in ms; 0 when no other node can append. */
+  readonly tailCheckMs?: number;
+  readonly observer?: BrokerObserver;
+}
+
+/** Topics asked about in one tail check statement. */
+const TAIL_CHECK_TOPICS = 1000;
+
+export class LocalBroker implements Broker {
+  readonly #options: LocalBrokerOptions;
+  readonly #clock: () => number;
+  readonly #topics = new Map<string, LiveTopic>();
+  readonly #topicContext: LiveTopicContext;
+  readonly #subscriptionContext: SubscriptionContext;
+  readonly #stopListening: () => void;
+  #announcing = new Map<string, number>();
+  #tailCheck: ReturnType<typeof setTimeout> | undefined;
+  #checking: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: LocalBrokerOptions) {
+    const { log, bus, observer, schedule = queueMicrotask, clock = Date.now } = options;
+    this.#options = options;
+    this.#clock = clock;
+    const onFault = (error: unknown) => observer?.onFault?.(error);
+    this.#topicContext = { log, schedule, onFault, onFlush: (events) => observer?.onFlush?.(events) };
+    this.#subscriptionContext = {
+      onFault,
+      onLogRead: () => observer?.onLogRead?.(),
+      onGap: (reason) => observer?.onGap?.(reason),
+      onClose: (subscription) => this.#release(subscription.topic),
+    };
+    this.#stopListening = bus.listen(
+      ({ message }) => this.#hear(message),
+      () => void this.checkTails(),
+    );
+    this.#planTailCheck();
+  }
+
+  get topics(): number {
+    return this.#topics.size;
+  }
+
+  get subscriptions(): number {
+    let sum = 0;
+    for (const { holders } of this.#topics.values()) sum += holders;
+    return sum;
+  }
+
+  subscribers(topic: string): number {
+    return this.#topics.get(topic)?.holders ?? 0;
+  }
+
+  async publish(topic: string, events: readonly EventInput[], origin: Origin = {}): Promise<Appended> {
+    const bodies = events.map((event) => encodeEventBody(event, origin));
+    const appended = await this.#options.log.append({ topic, bodies, idempotency: origin.idempotency });
+    if (appended.kind === 'appended') {
+      this.#topics.get(topic)?.appended(appended.epoch, appended.first, appended.time, bodies);
+      this.#announce(topic, appended.first + bodies.length - 1);
+      this.#options.observer?.onPublish?.(bodies.length);
+    }
+    return appended;
+  }
+
+  publishEphemeral(topic: string, events: readonly EventInput[], origin: Origin = {}): number {
+    const time = this.#clock();
+    const bodies = events.map((event) => encodeEventBody(event, origin));
+    this.#topics.get(topic)?.ephemeral(ephemeralEvents(topic, time, bodies));
+    this.#options.bus.send({ kind: 'ephemeral', topic, time, bodies });
+    this.#options.observer?.onEphemeral?.(bodies.length);
+    return time;
+  }
+
+  async subscribe(requests: readonly SubscribeRequest[]): Promise<readonly Subscription[]> {
+    const topics = requests.map(({ topic }) => this.#hold(topic));
+    try {
+      await this.#load(topics);
+      return await Promise.all(
+        requests.map(async (request, index) => {
+          const topic = topics[index];
+          if (topic === undefined) throw new Error('a request lost its topic');
+          const start = await this.#resolve(topic, request.start);
+          return new LocalSubscription(
+            topic,
+            compileSelection(request),
+            request.conflate ?? 0,
+            start,
+            this.#subscriptionContext,
+          );
+        }),
+      );
+    } catch (error) {
+      for (const { name } of topics) this.#release(name);
+      throw error;
+    }
+  }
+
+  /** Compares every live topic with the log, in case word of an append was lost. Resolves also when the log is away. */
+  checkTails(): Promise<void> {
+    this.#checking ??= this.#checkTails().finally(() => {
+      this.#checking = undefined;
+    });
+    return this.#checking;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#tailCheck);
+    this.#stopListening();
+    await this.#checking;
+  }
+
+  #hear(message: BusMessage): void {
+    if (message.kind === 'appended') {
+      for (const [topic, seq] of message.heads) this.#topics.get(topic)?.learn(seq);
+    } else if (message.kind === 'ephemeral') {
+      this.#topics.get(message.topic)?.ephemeral(ephemeralEvents(message.topic, message.time, message.bodies));
+    }
+  }
+
+  /** Word of appends goes out once a turn, however many there were. */
+  #announce(topic: string, seq: number): void {
+    if (this.#announcing.size === 0) {
+      (this.#options.schedule ?? queueMicrotask)(() => {
+        const heads = [...this.#announcing];
+        this.#announcing = new Map();
+        this.#options.bus.send({ kind: 'appended', heads });
+      });
+    }
+    this.#announcing.set(topic, Math.max(seq, this.#announcing.get(topic) ?? 0));
+  }
+
+  #hold(name: string): LiveTopic {
+    let topic = this.#topics.get(name);
+    if (topic === undefined) {
+      topic = new LiveTopic(name, this.#topicContext);
+      this.#topics.set(name, topic);
+    }
+    topic.holders += 1;
+    return topic;
+  }
+
+  #release(name: string): void {
+    const topic = this.#topics.get(name);
+    if (topic === undefined) return;
+    topic.holders -= 1;
+    if (topic.holders === 0) this.#topics.delete(name);
+  }
+
+  /** Loads the topics that are new here, with one question for all of them. */
+  async #load(topics: readonly LiveTopic[]): Promise<void> {
+    const fresh = topics.filter((topic) => !topic.loaded);
+    if (fresh.length === 0) return;
+    const ranges = this.#options.log.ranges(fresh.map(({ name }) => name));
+    await Promise.all(
+      fresh.map((topic, index) =>
+        topic.load(async () => {
+          const range = (await ranges)[index];
+          if (range === undefined) throw new Error('the log gave too few ranges');
+          return range;
+        }),
+      ),
+    );
+  }
+
+  async #resolve(topic: LiveTopic, start: Start): Promise<SubscriptionStart> {
+    topic.flush();
+    const at = (seq: number, fromWhateverIsThere: boolean) => ({
+      cursor: { epoch: topic.epoch, seq },
+      fromWhateverIsThere,
+    });
+    switch (start.kind) {
+      case 'latest':
+        return at(topic.head, true);
+      case 'earliest':
+        return at(0, true);
+      case 'last':
+        return at(Math.max(0, topic.head - start.count), true);
+      case 'since':
+        return this.#resolveSince(topic, start.time);
+      case 'cursor':
+        return this.#resolveCursor(topic, start.cursor);
+    }
+  }
+
+  async #resolveCursor(topic: LiveTopic, cursor: Cursor): Promise<SubscriptionStart> {
+    const fits = () => cursor.epoch === topic.epoch && cursor.seq <= topic.head;
+    if (!fits()) await topic.refresh();
+    if (fits()) return { cursor, fromWhateverIsThere: false };
+    const range = await this.#range(topic.name);
+    // Of another log nothing was seen yet; of this one, what lies ahead of its end cannot be known.
+    const unknown = cursor.epoch !== range.epoch;
+    const seq = unknown ? range.oldest - 1 : range.latest;
+    return {
+      cursor: { epoch: range.epoch, seq },
+      gap: gapOf(topic.name, formatCursor(cursor), range, unknown ? 'unknown-epoch' : 'ahead'),
+      fromWhateverIsThere: false,
+    };
+  }
+
+  async #resolveSince(topic: LiveTopic, time: number): Promise<SubscriptionStart> {
+    const cursor = await this.#options.log.seek(topic.name, time);
+    const range = await this.#range(topic.name);
+    if (range.oldest === 1 || cursor.seq >= range.oldest) return { cursor, fromWhateverIsThere: false };
+    // The first event there is lies after the time, and older ones are gone: some of those may have lain after it too.
+    const requested = formatCursor({ epoch: range.epoch, seq: 0 });
+    return {
+      cursor: { epoch: range.epoch, seq: range.oldest - 1 },
+      gap: gapOf(topic.name, requested, range, 'expired'),
+      fromWhateverIsThere: false,
+    };
+  }
+
+  async #range(topic: string): Promise<LogRange> {
+    const [range] = await this.#options.log.ranges([topic]);
+    if (range === undefined) throw new Error('the log gave too few ranges');
+    return range;
+  }
+
+  #planTailCheck(): void {
+    const { tailCheckMs = 1000 } = this.#options;
+    if (tailCheckMs === 0 || this.#closed) return;
+    // Checks come less often when there are very many topics, so that they never are most of the work.
+    const delay = tailCheckMs * Math.max(1, this.#topics.size / (5 * TAIL_CHECK_TOPICS));
+    this.#tailCheck = setTimeout(() => void this.checkTails().finally(() => this.#planTailCheck()), delay);
+  }
+
+  async #checkTails(): Promise<void> {
+    const topics = [...this.#topics.values()].filter(({ loaded }) => loaded);
+    try {
+      for (let start = 0; start < topics.length; start += TAIL_CHECK_TOPICS) {
+        const some = topics.slice(start, start + TAIL_CHECK_TOPICS);
+        const heads = some.map(({ head }) => head);
+        const ranges = await this.#options.log.ranges(some.map(({ name }) => name));
+        some.forEach((topic, index) => {
+          const range = ranges[index];
+          // What this node appended while the answer was on its way makes the answer old, not the log short.
+          if (range !== undefined && (range.latest >= topic.head || topic.head === heads[index]))
+            void topic.refresh(range);
+        });
+      }
+    } catch (error) {
+      // When the log is away, the next check comes anyway.
+      if (!(error instanceof StoreUnavailable)) this.#topicContext.onFault(error);
+    }
+  }
+}
+
+function gapOf(topic: string, requested: string, { epoch, oldest, latest }: LogRange, reason: GapReason): Gap {
+  return {
+    topic,
+    requested,
+    oldest: formatCursor({ epoch, seq: Math.min(oldest, latest) }),
+    latest: formatCursor({ epoch, seq: latest }),
+    reason,
+  };
+}

@@ -1,0 +1,32 @@
+/** Running a server until a signal asks it to end. */
+import type { Config } from '../node/config.ts';
+import { StartError } from '../node/start-error.ts';
+import type { Context } from './context.ts';
+import { CommandError, EXIT } from './exit.ts';
+
+/** The drain is promised to take 10 s at most; beyond this the process ends anyway, in milliseconds. */
+const DRAIN_MS = 15_000;
+
+/**
+ * Starts the server, tells `started`, and drains at the first signal. A second signal ends the process at once.
+ *
+ * @throws CommandError when the server cannot start
+ */
+export async function runServer(
+  context: Context,
+  config: Config,
+  started: (url: string) => Promise<void> | void,
+): Promise<void> {
+  const { signal } = context.interruption;
+  // Loaded here, so that commands which only talk to a server do not wait for a database to be read from disk.
+  const { startServer } = await import('../node/server.ts');
+  const server = await startServer(config, { mode: config.mode }).catch((error: unknown) => {
+    if (error instanceof StartError) throw new CommandError(EXIT.failure, error.message);
+    throw error;
+  });
+  await started(server.url);
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  const timer = setTimeout(() => process.exit(EXIT.failure), DRAIN_MS);
+  await server.close();
+  clearTimeout(timer);
+}

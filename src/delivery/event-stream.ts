@@ -1,0 +1,225 @@
+/**
+ * One open stream: several topics, one reader. Turns what its feeds deliver into bytes, keeps the reader's cursor over all of
+ * them, and says when replay is over, when the line is quiet, and when the token ends.
+ */
+import type { CloseReason, Control, Gap } from '../protocol/control.ts';
+import { type Cursor, formatCompoundCursor } from '../protocol/cursor.ts';
+import type { EventBatch } from '../protocol/event-batch.ts';
+import { EXPIRING_SECONDS, HEARTBEAT_SECONDS } from '../protocol/limits.ts';
+import { type Representation, representationOf, type StreamFormat } from './representation.ts';
+import type { Sink } from './sink.ts';
+import type { Due, TimerWheel } from './timer-wheel.ts';
+
+/** One topic's events for a stream: the part of a subscription that delivery needs. */
+export interface Feed {
+  readonly topic: string;
+  readonly position: Cursor;
+  readonly live: boolean;
+  start(stream: EventStream): void;
+  resume(): void;
+  close(): void;
+}
+
+/** A reader that has taken nothing for so long is gone in all but name. */
+const STALLED_SECONDS = 900;
+
+export interface EventStreamOptions {
+  readonly id: string;
+  readonly format: StreamFormat;
+  readonly sink: Sink;
+  readonly wheel: TimerWheel;
+  /** ms since 1970, or `undefined` when the credential does not end. */
+  readonly expires: number | undefined;
+  /** How long a reader should wait before it comes back, in ms: jittered by whoever gives it. */
+  readonly retry: () => number;
+  /** Told of every delivery: how many events, how many bytes. */
+  readonly onDelivery: (events: number, bytes: number) => void;
+  readonly onEnd: (stream: EventStream, reason: CloseReason | 'gone') => void;
+}
+
+export class EventStream implements Due {
+  readonly id: string;
+  readonly format: StreamFormat;
+  readonly #options: EventStreamOptions;
+  readonly #sink: Sink;
+  readonly #representation: Representation;
+  #feeds: readonly Feed[] = [];
+  #awaited = 0;
+  #expires: number | undefined;
+  #toldExpiring = false;
+  #lastWrite: number;
+  #stalledSince: number | undefined;
+  #ended = false;
+  #reason: CloseReason | 'gone' = 'gone';
+
+  constructor(options: EventStreamOptions) {
+    this.id = options.id;
+    this.format = options.format;
+    this.#options = options;
+    this.#sink = options.sink;
+    this.#representation = representationOf(options.format, options.sink.framing);
+    this.#expires = options.expires;
+    this.#lastWrite = options.wheel.now;
+    options.sink.onReady = () => {
+      for (const feed of this.#feeds) feed.resume();
+    };
+    options.sink.onClose = () => this.#end();
+    options.wheel.schedule(this, this.#nextDue());
+  }
+
+  /** Whether the reader keeps up. Part of the broker's `Subscriber`. */
+  get ready(): boolean {
+    return this.#sink.ready;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get expires(): number | undefined {
+    return this.#expires;
+  }
+
+  get topics(): readonly string[] {
+    return this.#feeds.map(({ topic }) => topic);
+  }
+
+  /** The stream's cursor: every topic's position. */
+  get cursor(): string {
+    return formatCompoundCursor(this.#feeds.map(({ position }) => position));
+  }
+
+  /** Says that the stream is open, before anything is looked up. */
+  open(topics: readonly string[]): void {
+    this.#tell({ name: 'open', data: { stream: this.id, heartbeat: HEARTBEAT_SECONDS, topics } });
+  }
+
+  /** Adds feeds whose positions are known, and starts them together. After the end it closes them. */
+  attach(feeds: readonly Feed[]): void {
+    if (this.#ended) {
+      for (const feed of feeds) feed.close();
+      return;
+    }
+    this.#feeds = [...this.#feeds, ...feeds];
+    this.#awaited += feeds.length;
+    for (const feed of feeds) feed.start(this);
+    if (feeds.length === 0) this.#tellReady();
+  }
+
+  /** Takes topics off the stream. */
+  detach(topics: ReadonlySet<string>): void {
+    const gone = this.#feeds.filter(({ topic }) => topics.has(topic));
+    this.#feeds = this.#feeds.filter(({ topic }) => !topics.has(topic));
+    for (const feed of gone) {
+      if (!feed.live) this.#awaited -= 1;
+      feed.close();
+    }
+    if (gone.length > 0 && this.#awaited === 0) this.#tellReady();
+  }
+
+  deliver(batch: EventBatch, from: { readonly position: Cursor }): void {
+    this.#lastWrite = this.#options.wheel.now;
+    const bytes = this.#feeds.length === 1 ? this.#representation.batch(batch) : this.#compound(batch, from);
+    this.#sink.write(bytes);
+    this.#options.onDelivery(batch.events.length, bytes.byteLength);
+  }
+
+  gap(gap: Gap): void {
+    this.#tell({ name: 'gap', data: gap, cursor: this.cursor });
+  }
+
+  caughtUp(): void {
+    this.#awaited -= 1;
+    if (this.#awaited === 0) this.#tellReady();
+  }
+
+  /** Goes on with another credential. */
+  renew(expires: number | undefined): void {
+    this.#expires = expires;
+    this.#toldExpiring = false;
+    this.#options.wheel.schedule(this, this.#nextDue());
+  }
+
+  /** Ends the stream on purpose, and says why. */
+  close(reason: CloseReason): void {
+    if (this.#ended) return;
+    this.#reason = reason;
+    this.#tell({ name: 'close', data: { reason, retry: this.#options.retry() } });
+    this.#sink.end();
+    this.#end();
+  }
+
+  onDue(tick: number): number | undefined {
+    if (this.#ended) return undefined;
+    const { wheel } = this.#options;
+    if (this.#expires !== undefined) {
+      if (tick >= wheel.tickAt(this.#expires)) {
+        this.close('expired');
+        return undefined;
+      }
+      if (!this.#toldExpiring && tick >= wheel.tickAt(this.#expires - EXPIRING_SECONDS * 1000)) {
+        this.#toldExpiring = true;
+        this.#tell({ name: 'expiring', data: { at: new Date(this.#expires).toISOString() } });
+      }
+    }
+    if (tick - this.#lastWrite >= HEARTBEAT_SECONDS) {
+      // A slow reader has something to read: a heartbeat would only add to it.
+      if (this.#sink.ready)
+        this.#tell({
+          name: 'heartbeat',
+          data: { time: new Date().toISOString(), cursor: this.cursor },
+          cursor: this.cursor,
+        });
+      else this.#lastWrite = tick;
+    }
+    if (this.#sink.ready) this.#stalledSince = undefined;
+    else this.#stalledSince ??= tick;
+    if (this.#stalledSince !== undefined && tick - this.#stalledSince >= STALLED_SECONDS) {
+      this.close('slow');
+      return undefined;
+    }
+    return this.#nextDue();
+  }
+
+  /** The next tick at which something is to be said, if the stream stays quiet. */
+  #nextDue(): number {
+    const { wheel } = this.#options;
+    const heartbeat = this.#lastWrite + HEARTBEAT_SECONDS;
+    if (this.#expires === undefined) return heartbeat;
+    const notice = this.#toldExpiring ? this.#expires : this.#expires - EXPIRING_SECONDS * 1000;
+    return Math.min(heartbeat, wheel.tickAt(notice));
+  }
+
+  /** The bytes of a batch on a stream of several topics: at each event, this topic's position is the event, the others stand. */
+  #compound(batch: EventBatch, from: { readonly position: Cursor }): Uint8Array {
+    let before = '';
+    let after = '';
+    let found = false;
+    for (const feed of this.#feeds) {
+      if (feed === from) found = true;
+      else if (found) after += `.${formatCompoundCursor([feed.position])}`;
+      else before += `${formatCompoundCursor([feed.position])}.`;
+    }
+    return this.#representation.compound(batch, (event) => before + event.id + after);
+  }
+
+  #tellReady(): void {
+    this.#tell({ name: 'ready', data: { cursor: this.cursor }, cursor: this.cursor });
+  }
+
+  #tell(control: Control): void {
+    if (this.#ended) return;
+    this.#lastWrite = this.#options.wheel.now;
+    // An empty cursor would make an EventSource forget the one it has.
+    this.#sink.write(this.#representation.control(control.cursor === '' ? { ...control, cursor: undefined } : control));
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#options.wheel.cancel(this);
+    const feeds = this.#feeds;
+    for (const feed of feeds) feed.close();
+    this.#options.onEnd(this, this.#reason);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * A sink that writes to a Node connection itself.
+ *
+ * `ServerResponse.write` frames, copies and corks for each reader; here the framed bytes are made once for all of them and handed
+ * to the socket. Per delivery that leaves little more than the system call (see `docs/benchmarks.md`).
+ *
+ * The response is written as HTTP/1.1 chunked, or until the connection ends for an HTTP/1.0 client (nginx asks upstreams so
+ * unless told otherwise). Either way it is the connection's last response, and says so.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { LAST_CHUNK } from './representation.ts';
+import { type Framing, HIGH_WATER_BYTES, type Sink } from './sink.ts';
+
+/** The sink of a socket, found again by the socket's listeners, which are shared by all sockets. */
+const SINK = Symbol('sink');
+
+interface SinkSocket extends Socket {
+  [SINK]?: NodeSink;
+}
+
+/**
+ * Begins the response and takes over its connection.
+ *
+ * @param outgoing the response, with nothing written yet
+ * @returns the sink, or `undefined` when this is no plain HTTP/1 connection (HTTP/2, or already closed): use the web sink then
+ */
+export function createNodeSink(
+  outgoing: ServerResponse,
+  headers: Iterable<readonly [string, string]>,
+): Sink | undefined {
+  const { socket } = outgoing;
+  if (!socket || socket.destroyed || outgoing.headersSent || outgoing.req.httpVersionMajor !== 1) return undefined;
+  const framing: Framing = outgoing.req.httpVersionMinor >= 1 ? 'chunked' : 'none';
+  for (const [name, value] of headers) outgoing.appendHeader(name, value);
+  outgoing.setHeader('Connection', 'close');
+  if (framing === 'chunked') outgoing.setHeader('Transfer-Encoding', 'chunked');
+  outgoing.writeHead(200);
+  outgoing.flushHeaders();
+  return new NodeSink(socket, framing);
+}
+
+class NodeSink implements Sink {
+  readonly framing: Framing;
+  readonly #socket: SinkSocket;
+  #ended = false;
+  ready = true;
+  onReady: (() => void) | undefined;
+  onClose: (() => void) | undefined;
+
+  constructor(socket: SinkSocket, framing: Framing) {
+    this.#socket = socket;
+    this.framing = framing;
+    socket[SINK] = this;
+    socket.setNoDelay(true);
+    // Streams are quiet for long and end when the reader goes; the heartbeat finds a dead line.
+    socket.setTimeout(0);
+    socket.on('drain', drained);
+    socket.on('close', closed);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#ended) return false;
+    const socket = this.#socket;
+    socket.write(bytes);
+    if (socket.writableLength > HIGH_WATER_BYTES) this.ready = false;
+    return this.ready;
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.ready = false;
+    if (this.framing === 'chunked') this.#socket.end(LAST_CHUNK);
+    else this.#socket.end();
+  }
+
+  drained(): void {
+    if (this.ready || this.#ended) return;
+    this.ready = true;
+    this.onReady?.();
+  }
+
+  closed(): void {
+    this.#ended = true;
+    this.ready = false;
+    this.onClose?.();
+  }
+}
+
+function drained(this: SinkSocket): void {
+  this[SINK]?.drained();
+}
+
+function closed(this: SinkSocket): void {
+  this[SINK]?.closed();
+}

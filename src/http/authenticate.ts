@@ -1,0 +1,49 @@
+/** The middleware that says who is asking, and the questions that routes ask of them (protocol section 4). */
+import type { Principal } from '../auth/principal.ts';
+import type { Action } from '../protocol/grants.ts';
+import { ProblemError } from './problem-error.ts';
+import type { Middleware, RequestContext, Services } from './services.ts';
+
+export interface AuthenticateOptions {
+  /** Where a request comes from. */
+  readonly address: (c: RequestContext) => string | undefined;
+  /** Whether a request without a token comes from this machine and may do everything. Only ever true in development. */
+  readonly local: (c: RequestContext) => boolean;
+}
+
+export function authenticate(
+  { authenticator }: Pick<Services, 'authenticator'>,
+  { address, local }: AuthenticateOptions,
+): Middleware {
+  return async (c, next) => {
+    const answer = authenticator.authenticate(
+      { authorization: c.req.header('Authorization'), ticket: c.req.query('ticket') },
+      { local: local(c) },
+    );
+    const result = answer instanceof Promise ? await answer : answer;
+    if (!result.ok) throw new ProblemError(result.code);
+    c.set('principal', result.principal);
+    c.set('address', address(c));
+    await next();
+  };
+}
+
+/**
+ * Passes when the principal may do this on every topic. Whether a topic exists plays no part in it.
+ * @throws ProblemError `token-required` without a token, else `forbidden`
+ */
+export function requireRight(
+  { rights }: Pick<Services, 'rights'>,
+  principal: Principal,
+  action: Action,
+  topics: readonly string[],
+): void {
+  if (topics.every((topic) => rights.may(principal, action, topic))) return;
+  throw new ProblemError(principal.kind === 'anonymous' ? 'token-required' : 'forbidden');
+}
+
+/** @throws ProblemError unless the principal is an administrator */
+export function requireAdmin(principal: Principal): void {
+  if (principal.grants.admin) return;
+  throw new ProblemError(principal.kind === 'anonymous' ? 'token-required' : 'forbidden');
+}

@@ -1,0 +1,83 @@
+/** Opening a stream: the bytes begin at once, history is looked up afterwards (protocol section 2). */
+import type { ServerResponse } from 'node:http';
+import type { SubscribeRequest } from '../broker/broker.ts';
+import type { EventStream } from '../delivery/event-stream.ts';
+import { createNodeSink } from '../delivery/node-sink.ts';
+import { representationOf, type StreamFormat } from '../delivery/representation.ts';
+import type { Sink } from '../delivery/sink.ts';
+import { createWebSink } from '../delivery/web-sink.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import { ProblemError, problemResponse } from './problem-error.ts';
+import type { RequestContext, Services } from './services.ts';
+
+/** How long to wait before looking for history again while the log cannot be reached, in ms. */
+const RETRY_MS = 500;
+
+/** Tells @hono/node-server that the response was written to the connection already. */
+const ALREADY_SENT = { 'x-hono-already-sent': 'true' };
+
+export function openStream(
+  c: RequestContext,
+  services: Services,
+  format: StreamFormat,
+  requests: readonly SubscribeRequest[],
+): Response {
+  const { streams, callers, draining } = services;
+  const { contentType } = representationOf(format, 'none');
+  c.header('Content-Type', contentType);
+  c.header('Cache-Control', 'no-cache, no-transform');
+  // nginx buffers answers unless told not to; others follow it in this.
+  c.header('X-Accel-Buffering', 'no');
+  c.header('Vary', 'Accept', { append: true });
+  if (c.req.method === 'HEAD') return c.body(null);
+  if (draining()) return problemResponse(c, 'draining');
+
+  const principal = c.get('principal');
+  const address = c.get('address');
+  const held = callers.stream(principal, address);
+  if (held === undefined) throw new ProblemError('too-many-streams', { headers: { 'Retry-After': '5' } });
+  const open = (sink: Sink) => {
+    const stream = streams.open(
+      { format, sink },
+      principal,
+      address,
+      requests.map(({ topic }) => topic),
+      held.release,
+    );
+    void attach(stream, services, requests);
+  };
+
+  const direct = isServerResponse(c.env?.outgoing) ? createNodeSink(c.env.outgoing, c.res.headers) : undefined;
+  if (direct !== undefined) {
+    open(direct);
+    return new Response(null, { headers: ALREADY_SENT });
+  }
+  const { sink, body } = createWebSink();
+  open(sink);
+  return c.body(body);
+}
+
+/** Looks up where the reader stands, for as long as it takes: the stream is open, and the log may be away. */
+async function attach(
+  stream: EventStream,
+  { broker, log }: Services,
+  requests: readonly SubscribeRequest[],
+): Promise<void> {
+  while (!stream.ended) {
+    try {
+      stream.attach(await broker.subscribe(requests));
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) {
+        log.error({ error, stream: stream.id }, 'a stream could not begin');
+        stream.close('limit');
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+function isServerResponse(value: unknown): value is ServerResponse {
+  return typeof value === 'object' && value !== null && 'socket' in value && 'flushHeaders' in value && 'req' in value;
+}

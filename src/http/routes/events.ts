@@ -1,0 +1,54 @@
+/** Reading: `GET /v1/topics/{topic}/events` and `GET /v1/events` (protocol section 2). */
+import { Hono } from 'hono';
+import { type ReadQuery, readQuerySchema, topicParamSchema, topicsQuerySchema } from '../../protocol/schemas.ts';
+import { answerPage } from '../answer-page.ts';
+import { requireRight } from '../authenticate.ts';
+import { negotiate } from '../negotiate.ts';
+import { openStream } from '../open-stream.ts';
+import { ProblemError } from '../problem-error.ts';
+import type { Env, RequestContext, Services } from '../services.ts';
+import { subscribeRequests } from '../starting-point.ts';
+import { validate } from '../validate.ts';
+
+/** Events of a page whose reader names no limit. */
+const DEFAULT_PAGE = 100;
+
+export function eventsRoute(services: Services): Hono<Env> {
+  return new Hono<Env>()
+    .get('/topics/:topic/events', validate('param', topicParamSchema), validate('query', readQuerySchema), (c) =>
+      read(c, services, [c.req.valid('param').topic], c.req.valid('query')),
+    )
+    .get('/events', validate('query', readQuerySchema.extend(topicsQuerySchema.shape)), (c) => {
+      const { topic, ...query } = c.req.valid('query');
+      const topics = [...new Set(topic)];
+      if (topics.length > services.limits.topicsPerStream) throw tooManyTopics(services);
+      return read(c, services, topics, query);
+    });
+}
+
+export function tooManyTopics({ limits }: Services): ProblemError {
+  return new ProblemError('too-many-topics', { detail: `A stream has at most ${limits.topicsPerStream} topics.` });
+}
+
+function read(
+  c: RequestContext,
+  services: Services,
+  topics: readonly string[],
+  query: ReadQuery,
+): Response | Promise<Response> {
+  requireRight(services, c.get('principal'), 'subscribe', topics);
+  const format = query.format ?? negotiate(c.req.header('Accept'));
+  if (format === undefined) {
+    throw new ProblemError('not-acceptable', {
+      detail: 'There are text/event-stream, application/x-ndjson and application/json.',
+    });
+  }
+  const wait = query.wait ?? 0;
+  const fallback = format === 'json' && wait === 0 ? 'earliest' : 'latest';
+  const requests = subscribeRequests(topics, query, c.req.header('Last-Event-ID'), fallback);
+  if (format === 'json') {
+    const limit = Math.min(query.limit ?? DEFAULT_PAGE, services.limits.pageEvents);
+    return answerPage(c, services, requests, { limit, waitSeconds: wait });
+  }
+  return openStream(c, services, format === 'sse' && query.named ? 'sse-named' : format, requests);
+}

@@ -1,0 +1,137 @@
+/** `POST /v1/topics/{topic}/events`: appending events (protocol section 3). */
+import { Hono } from 'hono';
+import type { z } from 'zod';
+import type { Principal } from '../../auth/principal.ts';
+import { formatCursor } from '../../protocol/cursor.ts';
+import { DEFAULT_TYPE, type EventInput } from '../../protocol/event.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import { createLineSplitter } from '../../protocol/ndjson.ts';
+import { idempotencyKeySchema, publishSchema, topicParamSchema } from '../../protocol/schemas.ts';
+import { requireRight } from '../authenticate.ts';
+import { mediaType, readBytes, readJson, readText } from '../body.ts';
+import { ProblemError } from '../problem-error.ts';
+import type { Env, RequestContext, Services } from '../services.ts';
+import { invalid, validate } from '../validate.ts';
+
+export function publishRoute(services: Services): Hono<Env> {
+  const { broker, limits, callers } = services;
+  return new Hono<Env>().post('/topics/:topic/events', validate('param', topicParamSchema), async (c) => {
+    const { topic } = c.req.valid('param');
+    const principal = c.get('principal');
+    requireRight(services, principal, 'publish', [topic]);
+    const verdict = callers.write(principal, c.get('address'));
+    if (!verdict.ok) throw rateLimited(verdict.retryAfterMs);
+    const key = idempotencyKey(c);
+    const bytes = await readBytes(c, limits.requestBytes);
+    const events = readEvents(mediaType(c), bytes, limits);
+    const actor = principal.sub;
+
+    if (events[0]?.ephemeral) {
+      const time = new Date(broker.publishEphemeral(topic, events, { actor, mutation: key })).toISOString();
+      return c.json({ events: events.map((event) => ({ topic, ...summary(event, time) })) }, 202);
+    }
+
+    const idempotency =
+      key === undefined
+        ? undefined
+        : { scope: scopeOf(principal), key, digest: await digest(topic, mediaType(c), bytes) };
+    const appended = await broker.publish(topic, events, { actor, mutation: key, idempotency });
+    if (appended.kind === 'mismatch') throw new ProblemError('idempotency-mismatch');
+    const { epoch, first } = appended;
+    const time = new Date(appended.time).toISOString();
+    if (appended.kind === 'replayed') c.header('Idempotent-Replayed', 'true');
+    return c.json(
+      {
+        events: events.map((event, index) => ({
+          id: formatCursor({ epoch, seq: first + index }),
+          topic,
+          ...summary(event, time),
+        })),
+        cursor: formatCursor({ epoch, seq: first + events.length - 1 }),
+      },
+      201,
+    );
+  });
+}
+
+function summary({ type = DEFAULT_TYPE, key }: EventInput, time: string) {
+  return key === undefined ? { type, time } : { type, time, key };
+}
+
+function idempotencyKey(c: RequestContext): string | undefined {
+  const header = c.req.header('Idempotency-Key');
+  if (header === undefined) return undefined;
+  const key = idempotencyKeySchema.safeParse(header);
+  if (!key.success)
+    throw new ProblemError('invalid', {
+      errors: [{ path: 'Idempotency-Key', message: '1 to 200 printable ASCII characters' }],
+    });
+  return key.data;
+}
+
+/** Whose key it is. A `sub` is quoted, so that no name can look like another kind of caller. */
+function scopeOf({ sub, kind }: Principal): string {
+  return sub === undefined ? kind : `sub:${JSON.stringify(sub)}`;
+}
+
+/** What must be equal for a repeated write to be the same: where it goes and every byte of it. */
+async function digest(topic: string, type: string, bytes: Uint8Array): Promise<string> {
+  const head = new TextEncoder().encode(`${topic}\n${type}\n`);
+  const all = new Uint8Array(head.byteLength + bytes.byteLength);
+  all.set(head);
+  all.set(bytes, head.byteLength);
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', all));
+  return btoa(String.fromCharCode(...hash));
+}
+
+function readEvents(type: string, bytes: Uint8Array, limits: Limits): readonly EventInput[] {
+  const value = readBody(type, readText(bytes), limits);
+  if (Array.isArray(value) && value.length > limits.eventsPerPublish) throw tooManyEvents(limits);
+  const result = publishSchema.safeParse(value);
+  if (!result.success) throw invalid(result.error.issues);
+  const events = asArray(result.data);
+  const ephemeral = events.filter((event) => event.ephemeral).length;
+  if (ephemeral > 0 && ephemeral < events.length) {
+    throw new ProblemError('invalid', { detail: 'Ephemeral and durable events cannot be published together.' });
+  }
+  // A request within the bound of one event holds no larger one.
+  if (bytes.byteLength > limits.eventBytes) for (const event of events) requireSize(event, limits);
+  return events;
+}
+
+function readBody(type: string, text: string, limits: Limits): unknown {
+  if (type === 'application/json') return readJson(text);
+  if (type !== 'application/x-ndjson') {
+    throw new ProblemError('unsupported-media-type', { detail: 'Send application/json or application/x-ndjson.' });
+  }
+  const values: unknown[] = [];
+  const lines = createLineSplitter((line) => {
+    if (values.length >= limits.eventsPerPublish) throw tooManyEvents(limits);
+    values.push(readJson(line));
+  });
+  // A line is never longer than the request, which is within its bound already.
+  for (let start = 0; start < text.length; start += 65_536) lines.push(text.slice(start, start + 65_536));
+  lines.end();
+  return values;
+}
+
+function asArray(published: z.infer<typeof publishSchema>): readonly EventInput[] {
+  return Array.isArray(published) ? published : [published];
+}
+
+function requireSize(event: EventInput, { eventBytes }: Limits): void {
+  if (new TextEncoder().encode(JSON.stringify(event)).byteLength > eventBytes) {
+    throw new ProblemError('too-large', { detail: `An event has at most ${eventBytes} bytes.` });
+  }
+}
+
+function tooManyEvents({ eventsPerPublish }: Limits): ProblemError {
+  return new ProblemError('too-large', { detail: `A publish has at most ${eventsPerPublish} events.` });
+}
+
+function rateLimited(retryAfterMs: number): ProblemError {
+  const seconds = Math.ceil(retryAfterMs / 1000);
+  return new ProblemError('rate-limited', {
+    headers: { 'Retry-After': String(seconds), RateLimit: `"writes";r=0;t=${seconds}` },
+  });
+}

@@ -1,0 +1,71 @@
+/** Streams as resources: opened with a body, changed, renewed, listed and ended (protocol sections 2 and 8). */
+import { Hono } from 'hono';
+import { streamOpenSchema, streamParamSchema, streamPatchSchema } from '../../protocol/schemas.ts';
+import { requireAdmin, requireRight } from '../authenticate.ts';
+import { jsonBody } from '../body.ts';
+import { negotiate } from '../negotiate.ts';
+import { openStream } from '../open-stream.ts';
+import { ProblemError } from '../problem-error.ts';
+import type { Env, RequestContext, Services } from '../services.ts';
+import { subscribeRequest } from '../starting-point.ts';
+import type { ControlOutcome } from '../stream-control.ts';
+import { validate } from '../validate.ts';
+import { tooManyTopics } from './events.ts';
+
+export function streamsRoute(services: Services): Hono<Env> {
+  const { limits, streamControl } = services;
+  const body = jsonBody(limits.requestBytes);
+  const changed = (c: RequestContext, outcome: ControlOutcome, stream: string): Response => {
+    if (outcome.kind === 'done') return c.json({ stream, topics: outcome.topics });
+    throw outcome.kind === 'too-many-topics' ? tooManyTopics(services) : new ProblemError(outcome.kind);
+  };
+  return new Hono<Env>()
+    .post('/streams', body, validate('json', streamOpenSchema), (c) => {
+      const { topics, format, named } = c.req.valid('json');
+      const unique = new Map(topics.map((topic) => [topic.topic, topic]));
+      if (unique.size > limits.topicsPerStream) throw tooManyTopics(services);
+      requireRight(services, c.get('principal'), 'subscribe', [...unique.keys()]);
+      const chosen = format ?? (negotiate(c.req.header('Accept')) === 'ndjson' ? 'ndjson' : 'sse');
+      return openStream(
+        c,
+        services,
+        chosen === 'sse' && named ? 'sse-named' : chosen,
+        [...unique.values()].map(subscribeRequest),
+      );
+    })
+    .patch(
+      '/streams/:stream',
+      validate('param', streamParamSchema),
+      body,
+      validate('json', streamPatchSchema),
+      async (c) => {
+        const { stream } = c.req.valid('param');
+        const { add = [], remove = [] } = c.req.valid('json');
+        const principal = c.get('principal');
+        if (add.length > limits.topicsPerStream) throw tooManyTopics(services);
+        requireRight(
+          services,
+          principal,
+          'subscribe',
+          add.map(({ topic }) => topic),
+        );
+        return changed(c, await streamControl.change(stream, principal, add, remove), stream);
+      },
+    )
+    .put('/streams/:stream/token', validate('param', streamParamSchema), async (c) => {
+      const { stream } = c.req.valid('param');
+      const principal = c.get('principal');
+      if (principal.kind !== 'token') throw new ProblemError('token-required');
+      return changed(c, await streamControl.renew(stream, principal), stream);
+    })
+    .get('/streams', async (c) => {
+      requireAdmin(c.get('principal'));
+      return c.json({ streams: await streamControl.list() });
+    })
+    .delete('/streams/:stream', validate('param', streamParamSchema), async (c) => {
+      requireAdmin(c.get('principal'));
+      const outcome = await streamControl.end(c.req.valid('param').stream);
+      if (outcome.kind !== 'done') throw new ProblemError(outcome.kind);
+      return c.body(null, 204);
+    });
+}

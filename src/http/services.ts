@@ -1,0 +1,49 @@
+/** What the routes work with, and what each request carries. */
+import type { Context, MiddlewareHandler } from 'hono';
+import type { Authenticator } from '../auth/authenticate.ts';
+import type { Principal } from '../auth/principal.ts';
+import type { Revocations } from '../auth/revocations.ts';
+import type { Rights } from '../auth/rights.ts';
+import type { Tickets } from '../auth/tickets.ts';
+import type { Broker } from '../broker/broker.ts';
+import type { Limits } from '../protocol/limits.ts';
+import type { Store } from '../store/store.ts';
+import type { CallerLimiter } from './caller-limiter.ts';
+import type { Log } from './log.ts';
+import type { OpenStreams } from './open-streams.ts';
+import type { StreamControl } from './stream-control.ts';
+
+export interface Services {
+  readonly broker: Broker;
+  readonly store: Store;
+  readonly authenticator: Authenticator;
+  readonly rights: Rights;
+  readonly tickets: Tickets;
+  readonly revocations: Revocations;
+  /** Tells the other nodes to look for revocations. */
+  readonly announceRevocation: () => void;
+  readonly streams: OpenStreams;
+  readonly streamControl: StreamControl;
+  readonly callers: CallerLimiter;
+  readonly limits: Limits;
+  readonly log: Log;
+  /** Whether the node is shutting down. */
+  readonly draining: () => boolean;
+}
+
+export interface Env {
+  Variables: {
+    /** Set by the `authenticate` middleware. */
+    principal: Principal;
+    /** Where the request comes from; `undefined` where the runtime does not say. */
+    address: string | undefined;
+    requestId: string;
+    /** The body as it came, for those who need its very bytes. */
+    bytes: Uint8Array;
+  };
+  /** On Node, @hono/node-server gives the request and the response of `node:http`. */
+  Bindings: { readonly incoming?: unknown; readonly outgoing?: unknown };
+}
+
+export type RequestContext = Context<Env>;
+export type Middleware = MiddlewareHandler<Env>;

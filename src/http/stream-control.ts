@@ -1,0 +1,153 @@
+/**
+ * Changing an open stream from any node (protocol section 2). A stream's id begins with the name of the node that holds it;
+ * a request that reaches another node is passed on over the bus, after that node has checked the caller's rights.
+ */
+import { z } from 'zod';
+import { readClaims } from '../auth/claims.ts';
+import type { Principal } from '../auth/principal.ts';
+import type { Rights } from '../auth/rights.ts';
+import type { Broker } from '../broker/broker.ts';
+import type { Calls } from '../bus/calls.ts';
+import type { EventStream } from '../delivery/event-stream.ts';
+import { type StreamTopic, streamInfoSchema, streamTopicSchema } from '../protocol/schemas.ts';
+import type { OpenStream, OpenStreams } from './open-streams.ts';
+import { subscribeRequest } from './starting-point.ts';
+
+/** Length of a node's name at the start of its streams' ids. */
+export const NODE_NAME_LENGTH = 8;
+/** How long another node may take to answer, in ms. */
+const CALL_MS = 2000;
+
+export type StreamInfo = z.infer<typeof streamInfoSchema>;
+
+export type ControlOutcome =
+  | { readonly kind: 'done'; readonly topics: readonly string[] }
+  | { readonly kind: 'not-found' | 'forbidden' | 'too-many-topics' | 'unavailable' };
+
+export interface StreamControl {
+  /** Adds and removes topics. The caller's rights on the added ones are for the route to check. */
+  change(id: string, by: Principal, add: readonly StreamTopic[], remove: readonly string[]): Promise<ControlOutcome>;
+  /** Puts the stream under the principal's token; refused when it is somebody else's, or does not cover a topic. */
+  renew(id: string, by: Principal): Promise<ControlOutcome>;
+  /** Ends a stream, for an administrator. */
+  end(id: string): Promise<ControlOutcome>;
+  /** The streams of all nodes that answer in time. */
+  list(): Promise<readonly StreamInfo[]>;
+}
+
+const requestSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('change'),
+    id: z.string(),
+    sub: z.string().nullable(),
+    add: z.array(streamTopicSchema),
+    remove: z.array(z.string()),
+  }),
+  z.object({ kind: z.literal('renew'), id: z.string(), claims: z.record(z.string(), z.unknown()) }),
+  z.object({ kind: z.literal('end'), id: z.string() }),
+]);
+type Request = z.infer<typeof requestSchema>;
+
+const outcomeSchema = z.union([
+  z.object({ kind: z.literal('done'), topics: z.array(z.string()) }),
+  z.object({ kind: z.enum(['not-found', 'forbidden', 'too-many-topics', 'unavailable']) }),
+]);
+
+export interface StreamControlOptions {
+  readonly streams: OpenStreams;
+  readonly broker: Broker;
+  readonly rights: Rights;
+  readonly calls: Calls;
+  readonly topicsPerStream: number;
+}
+
+export function createStreamControl({
+  streams,
+  broker,
+  rights,
+  calls,
+  topicsPerStream,
+}: StreamControlOptions): StreamControl {
+  async function here(request: Request, by?: Principal): Promise<ControlOutcome> {
+    const open = streams.get(request.id);
+    if (open === undefined) return { kind: 'not-found' };
+    switch (request.kind) {
+      case 'change':
+        return request.sub === (open.principal.sub ?? null) ? change(open.stream, request) : { kind: 'forbidden' };
+      case 'renew':
+        return renew(open, by ?? readClaims(request.claims));
+      case 'end':
+        open.stream.close('limit');
+        return { kind: 'done', topics: [] };
+    }
+  }
+
+  async function change(
+    stream: EventStream,
+    { add, remove }: Extract<Request, { kind: 'change' }>,
+  ): Promise<ControlOutcome> {
+    const removed = new Set(remove);
+    const present = new Set(stream.topics.filter((topic) => !removed.has(topic)));
+    const fresh = add.filter(({ topic }) => !present.has(topic));
+    if (present.size + fresh.length > topicsPerStream) return { kind: 'too-many-topics' };
+    const subscriptions = await broker.subscribe(fresh.map(subscribeRequest));
+    stream.detach(removed);
+    // While the positions were looked up, another change may have added the same topic.
+    const now = new Set(stream.topics);
+    for (const subscription of subscriptions) if (now.has(subscription.topic)) subscription.close();
+    stream.attach(subscriptions.filter(({ topic }) => !now.has(topic)));
+    return { kind: 'done', topics: stream.topics };
+  }
+
+  function renew(open: OpenStream, by: Principal | undefined): ControlOutcome {
+    if (by === undefined || by.sub !== open.principal.sub) return { kind: 'forbidden' };
+    if (!open.stream.topics.every((topic) => rights.may(by, 'subscribe', topic))) return { kind: 'forbidden' };
+    open.principal = by;
+    open.stream.renew(by.expires);
+    return { kind: 'done', topics: open.stream.topics };
+  }
+
+  async function ask(request: Request, by?: Principal): Promise<ControlOutcome> {
+    const node = request.id.slice(0, NODE_NAME_LENGTH);
+    if (node === streams.node) return here(request, by);
+    const answer = await calls.call(node, 'stream', request, CALL_MS);
+    // A node that does not answer is most likely gone, and its streams with it.
+    if (!answer.ok) return { kind: 'not-found' };
+    const outcome = outcomeSchema.safeParse(answer.body);
+    return outcome.success ? outcome.data : { kind: 'unavailable' };
+  }
+
+  function infos(): readonly StreamInfo[] {
+    return Array.from(streams.all(), ({ stream, principal, address, since }) => ({
+      stream: stream.id,
+      node: streams.node,
+      format: stream.format === 'ndjson' ? 'ndjson' : 'sse',
+      topics: [...stream.topics],
+      sub: principal.sub ?? null,
+      address: address ?? null,
+      since: new Date(since).toISOString(),
+      expires: stream.expires === undefined ? null : new Date(stream.expires).toISOString(),
+    }));
+  }
+
+  calls.serve('stream', async (body) => {
+    const request = requestSchema.safeParse(body);
+    return request.success ? here(request.data) : { kind: 'unavailable' };
+  });
+  calls.serve('streams', async () => infos());
+
+  return {
+    change: (id, by, add, remove) =>
+      ask({ kind: 'change', id, sub: by.sub ?? null, add: [...add], remove: [...remove] }),
+    renew: (id, by) => ask({ kind: 'renew', id, claims: { ...by.claims } }, by),
+    end: (id) => ask({ kind: 'end', id }),
+    async list() {
+      const replies = await calls.gather('streams', null, CALL_MS / 4);
+      const others = replies.flatMap(({ from, body }) => {
+        const parsed = z.array(streamInfoSchema).safeParse(body);
+        return parsed.success && from !== streams.node ? parsed.data : [];
+      });
+      return [...infos(), ...others];
+    },
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * What the store needs of a database, and its two carriers: any Postgres over postgres.js, and PGlite in this process.
+ *
+ * Every failure to reach the database, or to get an answer in time, is a {@link StoreUnavailable}; any other error is a
+ * fault. Serialisation failures and deadlocks are not expected (see the lock order in `drizzle/0001_append.sql`), but a
+ * database may be set to be stricter than we are, so callers of `query` may see them as unavailable too.
+ */
+import { StoreUnavailable } from '../store.ts';
+
+/** A value that both drivers can bind. */
+export type Parameter = string | number | null | readonly (string | null)[] | readonly number[];
+
+export interface Database {
+  /** Runs one prepared statement. int8 comes as number, text as string. */
+  query<Row>(text: string, parameters?: readonly Parameter[]): Promise<readonly Row[]>;
+  /** How many transactions make sense at once. */
+  readonly lanes: number;
+  close(): Promise<void>;
+}
+
+/** SQLSTATE classes and codes that say «not now» (PostgreSQL, appendix A). */
+const UNAVAILABLE_STATES = [/^08/, /^53/, /^57P0[1-5]$/, /^57014$/, /^40001$/, /^40P01$/, /^55P03$/, /^25006$/];
+
+/** Names of connection failures, as Node and postgres.js give them. */
+const UNAVAILABLE_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+  'CONNECTION_CLOSED',
+  'CONNECTION_DESTROYED',
+  'CONNECTION_ENDED',
+  'CONNECT_TIMEOUT',
+]);
+
+/** Turns a driver's error into {@link StoreUnavailable} when the database is away; otherwise gives it back as it is. */
+export function classify(error: unknown): unknown {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+  if (error instanceof StoreUnavailable) return error;
+  if (UNAVAILABLE_CODES.has(code) || UNAVAILABLE_STATES.some((state) => state.test(code))) {
+    return new StoreUnavailable('the database cannot be reached', { cause: error });
+  }
+  return error;
+}
+
+/** Rejects with {@link StoreUnavailable} when `work` takes longer than `milliseconds`; the work itself goes on. */
+export async function within<Value>(milliseconds: number, work: Promise<Value>): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    return await Promise.race([
+      work,
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new StoreUnavailable('the database did not answer in time')), milliseconds);
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * The log in Postgres: one row a batch, appended in groups (see `group-commit.ts` and `drizzle/0001_append.sql`).
+ *
+ * The statements are plain SQL, because they are the hot path and lean on Postgres's own features; the tables are declared in
+ * `schema.ts`.
+ */
+import { type Cursor, epochOf } from '../../protocol/cursor.ts';
+import type { GroupCommit } from '../group-commit.ts';
+import type { Append, Appended, LogPage, LogRange, LogStore, Retention, StoredBatch, TopicStatus } from '../store.ts';
+import { compactTopic } from './compact-topic.ts';
+import type { Database } from './database.ts';
+import { pruneLog } from './prune-log.ts';
+
+/** The most a page reads, in bytes of bodies and in batches; at least one batch always comes. */
+const PAGE_BYTES = 1024 * 1024;
+const PAGE_BATCHES = 1000;
+
+interface RangeRow {
+  readonly latest: number;
+  readonly oldest: number;
+  readonly incarnation: number;
+}
+
+const APPEND = `
+  SELECT item, outcome, topic_incarnation, first_seq, event_count, event_time
+  FROM sluice.append($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[])`;
+
+// The running sums stop the page after the batch that fills it; what is not returned is never detoasted.
+const READ = `
+  SELECT t.latest, t.oldest, t.incarnation, b.first, b.time, b.bodies
+  FROM sluice.topics t LEFT JOIN LATERAL (
+    SELECT first, last, time, bodies FROM (
+      SELECT first, last, time, bodies,
+             sum(bytes) OVER run - bytes AS bytes_before, sum(last - first + 1) OVER run - (last - first + 1) AS events_before
+      FROM (
+        SELECT first, last, time, bytes, bodies FROM sluice.batches
+        WHERE topic_id = t.id AND last > greatest($2::bigint, t.oldest - 1) ORDER BY last LIMIT $3
+      ) page WINDOW run AS (ORDER BY last)
+    ) running WHERE bytes_before < $4 AND events_before < $5
+  ) b ON true
+  WHERE t.name = $1 ORDER BY b.last`;
+
+const RANGES = 'SELECT name, latest, oldest, incarnation FROM sluice.topics WHERE name = ANY($1::text[])';
+
+const SEEK = `
+  SELECT t.latest, t.oldest, t.incarnation,
+         (SELECT first FROM sluice.batches WHERE topic_id = t.id AND time >= $2::bigint ORDER BY time, last LIMIT 1) AS first
+  FROM sluice.topics t WHERE t.name = $1`;
+
+const STATUS = `
+  SELECT name, latest, oldest, incarnation, bytes, updated FROM sluice.topics
+  WHERE updated > 0 AND name > $1 AND starts_with(name, $2) ORDER BY name LIMIT $3`;
+
+const STATUS_ONE =
+  'SELECT name, latest, oldest, incarnation, bytes, updated FROM sluice.topics WHERE updated > 0 AND name = $1';
+
+// One statement, so nobody sees the new incarnation with the old events.
+const DROP = `
+  WITH gone AS (DELETE FROM sluice.batches USING sluice.topics t WHERE t.name = $1 AND topic_id = t.id)
+  UPDATE sluice.topics SET incarnation = incarnation + 1, latest = 0, oldest = 1, bytes = 0, updated = 0 WHERE name = $1`;
+
+/** Commits appends in one call of `sluice.append`. Those without a key are merged by topic first. */
+export async function commitAppends(
+  database: Database,
+  id: string,
+  appends: readonly Append[],
+): Promise<readonly Appended[]> {
+  const items: {
+    topic: string;
+    count: number;
+    bodies: string;
+    scope: string | null;
+    key: string | null;
+    digest: string | null;
+  }[] = [];
+  const open = new Map<string, number>();
+  // Where each append went: the item, and how many of the item's events come before it.
+  const places = appends.map(({ topic, bodies, idempotency }) => {
+    const text = bodies.join('\n');
+    const index = idempotency === undefined ? open.get(topic) : undefined;
+    const item = index === undefined ? undefined : items[index];
+    if (index !== undefined && item !== undefined) {
+      const offset = item.count;
+      item.count += bodies.length;
+      item.bodies += `\n${text}`;
+      return { index, offset };
+    }
+    const added = items.push({
+      topic,
+      count: bodies.length,
+      bodies: text,
+      scope: idempotency?.scope ?? null,
+      key: idempotency?.key ?? null,
+      digest: idempotency?.digest ?? null,
+    });
+    // An append with a key closes the topic's open item, so that what comes later also stands later.
+    if (idempotency === undefined) open.set(topic, added - 1);
+    else open.delete(topic);
+    return { index: added - 1, offset: 0 };
+  });
+  const rows = await database.query<AppendRow>(APPEND, [
+    items.map(({ topic }) => topic),
+    items.map(({ count }) => count),
+    items.map(({ bodies }) => bodies),
+    items.map(({ scope }) => scope),
+    items.map(({ key }) => key),
+    items.map(({ digest }) => digest),
+  ]);
+  const byItem = new Map(rows.map((row) => [row.item, row]));
+  return appends.map(({ topic, bodies }, index) => {
+    const place = places[index];
+    const row = place && byItem.get(place.index + 1);
+    if (place === undefined || row === undefined) throw new Error('the append function left out an item');
+    if (row.outcome === 'mismatch') return { kind: 'mismatch' };
+    const epoch = epochOf(id, row.topic_incarnation, topic);
+    return {
+      kind: row.outcome,
+      epoch,
+      first: row.first_seq + place.offset,
+      count: bodies.length,
+      time: row.event_time,
+    };
+  });
+}
+
+interface AppendRow {
+  readonly item: number;
+  readonly outcome: 'appended' | 'replayed' | 'mismatch';
+  readonly topic_incarnation: number;
+  readonly first_seq: number;
+  readonly event_count: number;
+  readonly event_time: number;
+}
+
+export class PostgresLog implements LogStore {
+  readonly #database: Database;
+  readonly #id: string;
+  readonly #groupCommit: GroupCommit;
+
+  /** @param id the identity of the store, from which epochs are made */
+  constructor(database: Database, id: string, groupCommit: GroupCommit) {
+    this.#database = database;
+    this.#id = id;
+    this.#groupCommit = groupCommit;
+  }
+
+  append(append: Append): Promise<Appended> {
+    return this.#groupCommit.append(append);
+  }
+
+  async read(topic: string, after: number, limit: number): Promise<LogPage> {
+    type Row = RangeRow & (StoredRow | { readonly first: null });
+    const rows = await this.#database.query<Row>(READ, [
+      topic,
+      after,
+      Math.min(limit, PAGE_BATCHES),
+      PAGE_BYTES,
+      limit,
+    ]);
+    const batches: StoredBatch[] = [];
+    for (const row of rows)
+      if (row.first !== null) batches.push({ first: row.first, time: row.time, bodies: row.bodies.split('\n') });
+    return { ...this.#range(topic, rows[0]), batches };
+  }
+
+  async ranges(topics: readonly string[]): Promise<readonly LogRange[]> {
+    const rows = await this.#database.query<RangeRow & { readonly name: string }>(RANGES, [topics]);
+    const byName = new Map(rows.map((row) => [row.name, row]));
+    return topics.map((topic) => this.#range(topic, byName.get(topic)));
+  }
+
+  async seek(topic: string, time: number): Promise<Cursor> {
+    const [row] = await this.#database.query<RangeRow & { readonly first: number | null }>(SEEK, [topic, time]);
+    const { epoch, latest } = this.#range(topic, row);
+    return { epoch, seq: row?.first == null ? latest : row.first - 1 };
+  }
+
+  async topics({
+    prefix = '',
+    after = '',
+    limit,
+  }: {
+    readonly prefix?: string | undefined;
+    readonly after?: string | undefined;
+    readonly limit: number;
+  }) {
+    const rows = await this.#database.query<StatusRow>(STATUS, [after, prefix, limit]);
+    return rows.map((row) => this.#status(row));
+  }
+
+  async topic(name: string): Promise<TopicStatus | undefined> {
+    const [row] = await this.#database.query<StatusRow>(STATUS_ONE, [name]);
+    return row && this.#status(row);
+  }
+
+  prune(retention: (topic: string) => Retention, now: number): Promise<number> {
+    return pruneLog(this.#database, retention, now);
+  }
+
+  compact(topic: string, upTo: number): Promise<number> {
+    return compactTopic(this.#database, topic, upTo);
+  }
+
+  async drop(topic: string): Promise<void> {
+    await this.#database.query(DROP, [topic]);
+  }
+
+  #range(topic: string, row: RangeRow | undefined): LogRange {
+    return {
+      epoch: epochOf(this.#id, row?.incarnation ?? 0, topic),
+      oldest: row?.oldest ?? 1,
+      latest: row?.latest ?? 0,
+    };
+  }
+
+  #status(row: StatusRow): TopicStatus {
+    return { topic: row.name, ...this.#range(row.name, row), bytes: row.bytes, updated: row.updated };
+  }
+}
+
+interface StoredRow {
+  readonly first: number;
+  readonly time: number;
+  readonly bodies: string;
+}
+
+interface StatusRow extends RangeRow {
+  readonly name: string;
+  readonly bytes: number;
+  readonly updated: number;
+}

@@ -1,0 +1,64 @@
+/** A Postgres server, over postgres.js. */
+import { drizzle } from 'drizzle-orm/postgres-js';
+import { migrate } from 'drizzle-orm/postgres-js/migrator';
+import postgres from 'postgres';
+import { classify, type Database, type Parameter, within } from './database.ts';
+import { MIGRATIONS } from './migrations.ts';
+
+export interface PostgresOptions {
+  readonly url: string;
+  /** Connections at most. */
+  readonly connections?: number;
+  /** Milliseconds that a statement may take before its caller is told that the database is unavailable. */
+  readonly timeoutMs?: number;
+}
+
+/** Keeps two nodes that start together from migrating together: an advisory lock of this number, held by a transaction. */
+const MIGRATION_LOCK = 7_589_230_214;
+
+/**
+ * Connects and brings the schema up to date.
+ * @throws StoreUnavailable when the database cannot be reached
+ */
+export async function connectPostgres({ url, connections = 10, timeoutMs = 5000 }: PostgresOptions): Promise<Database> {
+  const sql = postgres(url, {
+    max: connections,
+    connect_timeout: 3,
+    // A database that comes back is found within a second, however long it was away.
+    backoff: (attempt: number) => Math.min(0.1 * 2 ** attempt, 1),
+    idle_timeout: 60,
+    onnotice: () => undefined,
+    connection: { application_name: 'sluice' },
+    // int8 holds seqs and milliseconds, all below 2^53.
+    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+  });
+  try {
+    await migrateOnce(sql);
+  } catch (error) {
+    await sql.end({ timeout: 1 });
+    throw classify(error);
+  }
+  return {
+    lanes: 4,
+    async query<Row>(text: string, parameters: readonly Parameter[] = []) {
+      try {
+        const rows = sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true });
+        return (await within(timeoutMs, rows)) as unknown as readonly Row[];
+      } catch (error) {
+        throw classify(error);
+      }
+    },
+    close: () => sql.end({ timeout: 2 }),
+  };
+}
+
+async function migrateOnce(sql: postgres.Sql): Promise<void> {
+  await sql.begin(async (transaction) => {
+    await transaction`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
+    await migrate(drizzle(sql), {
+      migrationsFolder: MIGRATIONS,
+      migrationsSchema: 'sluice',
+      migrationsTable: 'migrations',
+    });
+  });
+}

@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import type { BusMessage } from '../../src/bus/bus.ts';
+import { decodeMessage, MAX_APPENDED_LENGTH } from '../../src/bus/message.ts';
+import { createSendQueue, MAX_WAIT_MS, MAX_WAITING } from '../../src/bus/send-queue.ts';
+
+const seq = fc.integer({ min: 0, max: 1_000 });
+const topic = fc.constantFrom('a', 'b', 'c', 'é😀');
+const message: fc.Arbitrary<BusMessage> = fc.oneof(
+  fc.record({ kind: fc.constant('appended' as const), heads: fc.array(fc.tuple(topic, seq), { minLength: 1 }) }),
+  fc.constant({ kind: 'revoked' } as const),
+  fc.record({
+    kind: fc.constant('call' as const),
+    call: fc.constant('c'),
+    operation: fc.constant('o'),
+    body: fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown),
+  }),
+);
+
+function highest(messages: readonly (BusMessage | undefined)[]): ReadonlyMap<string, number> {
+  const heads = new Map<string, number>();
+  for (const each of messages)
+    if (each?.kind === 'appended')
+      for (const [name, at] of each.heads) heads.set(name, Math.max(at, heads.get(name) ?? 0));
+  return heads;
+}
+
+const texts = (messages: readonly (BusMessage | undefined)[]) => messages.filter((each) => each?.kind === 'call');
+
+it('says everything that matters, in order, however it is taken and whatever fails meanwhile', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(message, fc.constantFrom('none', 'take', 'fail'), fc.integer({ min: 1, max: 300 }))),
+      (steps) => {
+        const queue = createSendQueue(() => 0);
+        const said: (BusMessage | undefined)[] = [];
+        let failed = 0;
+        for (const [each, action, length] of steps) {
+          queue.push(each);
+          if (action === 'none') continue;
+          const taken = queue.take(length);
+          if (action === 'take') said.push(...taken.map(({ text }) => decodeMessage(text)));
+          else {
+            failed += taken.filter(({ hint }) => hint === undefined).length;
+            queue.putBack(taken);
+          }
+        }
+        while (!queue.empty) said.push(...queue.take(1).map(({ text }) => decodeMessage(text)));
+        const sent = steps.map(([each]) => each);
+        expect(said).not.toContain(undefined);
+        expect(highest(said)).toEqual(highest(sent));
+        expect(said.some((each) => each?.kind === 'revoked')).toBe(sent.some((each) => each.kind === 'revoked'));
+        expect(queue.dropped).toBe(failed);
+        expect(texts(said).length).toBe(texts(sent).length - failed);
+        if (failed === 0) expect(texts(said)).toEqual(texts(sent));
+      },
+    ),
+  );
+});
+
+it('cuts heads into messages that each fit one notification', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.string({ unit: 'grapheme', maxLength: 200 }), seq), { minLength: 1 }), (heads) => {
+      const queue = createSendQueue(() => 0);
+      queue.push({ kind: 'appended', heads });
+      for (const { text } of queue.take(Number.POSITIVE_INFINITY))
+        expect(text.length).toBeLessThanOrEqual(MAX_APPENDED_LENGTH);
+    }),
+  );
+});
+
+it('keeps to its bound in number by dropping the oldest, and counts', () => {
+  const queue = createSendQueue(() => 0);
+  for (let n = 0; n < MAX_WAITING + 10; n += 1) queue.push({ kind: 'call', call: `${n}`, operation: 'o', body: null });
+  expect(queue.dropped).toBe(10);
+  const [first] = queue.take(1);
+  expect(decodeMessage(first?.text ?? '')).toMatchObject({ call: '10' });
+  expect(queue.take(Number.POSITIVE_INFINITY)).toHaveLength(MAX_WAITING - 1);
+  expect(queue.empty).toBe(true);
+});
+
+it('keeps to its bound in length, for texts and for heads', () => {
+  const queue = createSendQueue(() => 0);
+  const body = 'x'.repeat(1024 * 1024);
+  for (let n = 0; n < 40; n += 1) queue.push({ kind: 'call', call: `${n}`, operation: 'o', body });
+  expect(queue.dropped).toBe(25);
+  const long = 'y'.repeat(500);
+  for (let n = 0; n < 20_000; n += 1) queue.push({ kind: 'appended', heads: [[`${long}${n}`, 1]] });
+  const taken = queue.take(Number.POSITIVE_INFINITY);
+  expect(taken.every(({ hint }) => hint !== undefined)).toBe(true);
+  const heads = taken.reduce((sum, { hint }) => sum + (hint?.kind === 'appended' ? hint.heads.length : 0), 0);
+  expect(heads).toBeLessThan(6_000);
+  expect(queue.dropped).toBe(40 + 20_000 - heads);
+});
+
+it('does not say late what is only for now, and says hints however late', () => {
+  let clock = 0;
+  const queue = createSendQueue(() => clock);
+  queue.push({ kind: 'call', call: 'c', operation: 'o', body: null });
+  queue.push({ kind: 'revoked' });
+  clock = MAX_WAIT_MS + 1;
+  queue.push({ kind: 'call', call: 'd', operation: 'o', body: null });
+  expect(queue.take(Number.POSITIVE_INFINITY).map(({ text }) => decodeMessage(text))).toEqual([
+    { kind: 'revoked' },
+    { kind: 'call', call: 'd', operation: 'o', body: null },
+  ]);
+  expect(queue.dropped).toBe(1);
+});

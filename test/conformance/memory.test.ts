@@ -1,0 +1,3 @@
+import { conformanceOf } from './server.ts';
+
+conformanceOf({ name: 'memory', database: async () => ({ DATABASE_URL: 'memory:' }), durable: false });

@@ -1,0 +1,114 @@
+/**
+ * Runs the conformance suite against any deployment: `npm run conformance -- <url> --secret <secret>`.
+ *
+ * It writes to topics under `conformance:` and revokes only subjects of its own. Exit codes: 0 all held, 1 something did
+ * not, 2 the run could not begin.
+ */
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startVitest, type TestCase, type TestModule } from 'vitest/node';
+
+const USAGE = `Usage: npm run conformance -- <url> [options]
+
+  --secret <secret>   secret of the deployment's HS256 tokens (or SLUICE_SECRET)
+  --audience <aud>    the audience that it asks of tokens
+  --issuer <iss>      the issuer that it asks of tokens
+  --origin <origin>   an origin that it answers across origins
+  --fast              leave out the tests that wait for heartbeats
+  --only <text>       only tests whose name contains this text
+
+The deployment must run in production mode (\`sluice serve\`): a request without a token is granted nothing.
+`;
+
+const OPTIONS = {
+  secret: { type: 'string' },
+  audience: { type: 'string' },
+  issuer: { type: 'string' },
+  origin: { type: 'string' },
+  only: { type: 'string' },
+  fast: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** Ends the run before it began. */
+function refuse(why: string): never {
+  process.stderr.write(`${why}\n`);
+  process.exit(2);
+}
+
+function readArguments() {
+  try {
+    return parseArgs({ options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    return refuse(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+  }
+}
+
+/** Asks the deployment whether it is there, and whether it grants strangers what the suite expects to be refused. */
+async function lookAt(url: string): Promise<void> {
+  const ask = (path: string) => fetch(`${url}${path}`, { signal: AbortSignal.timeout(10_000) });
+  const health = await ask('/healthz').catch((error: Error) =>
+    refuse(`nothing answers at ${url}: ${error.cause ?? error}`),
+  );
+  if (health.status !== 200) refuse(`${url}/healthz answered ${health.status}: is this the right address?`);
+  const topics = await ask('/v1/topics');
+  if (topics.status === 200) refuse(`${url} grants everything to a request without a token: run it with \`serve\``);
+}
+
+/** The tests by section, the first words of whose name say which. */
+function summarise(modules: readonly TestModule[]): string {
+  const sections = new Map<string, Record<'passed' | 'failed' | 'skipped', number>>();
+  for (const module of modules)
+    for (const test of module.children.allTests()) {
+      const counts = sections.get(sectionOf(test)) ?? { passed: 0, failed: 0, skipped: 0 };
+      const { state } = test.result();
+      counts[state === 'passed' || state === 'skipped' ? state : 'failed'] += 1;
+      sections.set(sectionOf(test), counts);
+    }
+  const width = Math.max(...[...sections.keys()].map((name) => name.length));
+  const lines = [...sections].map(([name, { passed, failed, skipped }]) => {
+    const mark = failed > 0 ? '✗' : passed > 0 ? '✓' : '-';
+    const rest = [failed > 0 && `${failed} failed`, skipped > 0 && `${skipped} left out`].filter(Boolean).join(', ');
+    return `  ${mark} ${name.padEnd(width)}  ${String(passed).padStart(3)} passed${rest && `, ${rest}`}`;
+  });
+  return lines.join('\n');
+}
+
+function sectionOf(test: TestCase): string {
+  return test.parent.type === 'suite' ? test.parent.name : '';
+}
+
+const { values, positionals } = readArguments();
+const [given, ...more] = positionals;
+if (values.help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
+const address = given ?? process.env['SLUICE_URL'] ?? '';
+if (!/^https?:\/\//.test(address) || more.length > 0) refuse(USAGE);
+const url = address.replace(/\/+$/, '');
+const secret = values.secret ?? process.env['SLUICE_SECRET'] ?? '';
+if (secret === '') refuse(`the secret of the deployment is needed, to sign tokens\n\n${USAGE}`);
+await lookAt(url);
+
+const vitest = await startVitest([], {
+  root: fileURLToPath(new URL('../..', import.meta.url)),
+  config: false,
+  watch: false,
+  include: ['test/conformance/deployment.ts'],
+  testTimeout: 30_000,
+  ...(values.only !== undefined && { testNamePattern: values.only.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') }),
+  env: {
+    SLUICE_URL: url,
+    SLUICE_SECRET: secret,
+    SLUICE_AUDIENCE: values.audience ?? '',
+    SLUICE_ISSUER: values.issuer ?? '',
+    SLUICE_ORIGIN: values.origin ?? '',
+    SLUICE_FAST: values.fast ? '1' : '',
+  },
+});
+const modules = vitest.state.getTestModules();
+const held = modules.length > 0 && modules.every((module) => module.state() === 'passed');
+process.stdout.write(`\n${url}\n${summarise(modules)}\n\n${held ? 'Conforms.' : 'Does not conform.'}\n`);
+await vitest.close();
+process.exit(held ? 0 : 1);
