@@ -87,12 +87,18 @@ async function measure(command: Command, database: Database): Promise<readonly L
     const row = ROWS[name];
     if (row === undefined) continue;
     try {
-      lines.push(...(await row({ quick, rounds, databaseUrl: database.url, optional, log })));
+      const measured = await row({ quick, rounds, databaseUrl: database.url, optional, log });
+      // So short a run measures nothing, so it reaches and misses nothing.
+      lines.push(...measured.map((line) => (quick ? withoutBar(line) : line)));
     } catch (error) {
       lines.push({ row: name, measure: '', unit: '', sluice: { failed: (error as Error).message } });
     }
   }
   return lines;
+}
+
+function withoutBar({ row, measure, unit, sluice, against, of }: Line): Line {
+  return { row, measure, unit, sluice, ...(against && { against }), ...(of && { of }) };
 }
 
 async function main(): Promise<number> {
@@ -120,8 +126,7 @@ async function main(): Promise<number> {
   // The interrupt ends the process; nothing that was measured on the way there is worth printing.
   if (interrupted) return new Promise<number>(() => {});
   process.stdout.write(`${command.markdown ? markdownTable(lines, about(database, command)) : textTable(lines)}\n`);
-  const bad = command.quick ? ['failed'] : ['failed', 'missed'];
-  return lines.some((line) => bad.includes(verdict(line))) ? 1 : 0;
+  return lines.some((line) => ['failed', 'missed'].includes(verdict(line))) ? 1 : 0;
 }
 
 async function tidy(database: Database): Promise<void> {

@@ -4,6 +4,9 @@ import { cpuSeconds } from './processes.ts';
 import { newTopic, type Sample } from './rounds.ts';
 import type { Target } from './servers.ts';
 
+/** A set rate that was held to less than this share was another load, and its costs cannot be compared. */
+const LEAST_OF_RATE = 0.8;
+
 export interface StreamLoad {
   readonly subscribers: number;
   readonly publishers: number;
@@ -54,10 +57,13 @@ export async function measureStreams(target: Target, load: StreamLoad): Promise<
     const cpu = cpuSeconds(server.pid) - before;
     const failed = shortfall(writing, reading, subscribers);
     if (failed !== undefined) return { failed };
+    const publishes = writing.accepted / ((writing.lastAt - writing.startedAt) / 1e6);
+    if (load.rate !== undefined && publishes < load.rate * LEAST_OF_RATE)
+      return { failed: `only ${publishes.toFixed(1)} of ${load.rate} events a second could be published` };
     return {
       cpu: (cpu * 1e6) / reading.delivered,
       deliveries: reading.delivered / ((reading.lastAt - writing.startedAt) / 1e6),
-      publishes: writing.accepted / ((writing.lastAt - writing.startedAt) / 1e6),
+      publishes,
       p50: reading.latency.p50,
       p99: reading.latency.p99,
       readers: (reading.cpu * 1e6) / reading.delivered,

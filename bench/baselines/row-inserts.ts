@@ -45,7 +45,7 @@ async function insertRows(plan: InsertPlan): Promise<Inserted> {
     await Promise.all(Array.from({ length: plan.writers }, writer));
     return inserted / ((microseconds() - startedAt) / 1e6);
   };
-  await run(Math.min(1, plan.seconds));
+  await run(Math.min(2, plan.seconds));
   const perSecond = await run(plan.seconds);
   const [rows] =
     await sql`select count(*)::int as stored, max(seq)::int as head from baseline.events where topic = ${topic}`;

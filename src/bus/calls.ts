@@ -1,11 +1,13 @@
 /**
  * Requests and answers between nodes, over the bus.
  *
- * A call may be lost, and so may its answer: both look like a node that is slow, and end at the time-out. What a call does
- * should therefore bear being done twice. A node can call itself: that never leaves the process. A gathering asks the *other* nodes.
+ * A call may be lost, and so may its answer: both look like a node that is slow, and end at the time-out. What a call
+ * does should therefore bear being done twice. A node can call itself: that never leaves the process. A gathering asks
+ * the *other* nodes.
  *
- * **Bounds.** {@link MAX_OUTSTANDING} calls and gatherings wait at once (one more is refused as `busy`), a gathering takes
- * {@link MAX_REPLIES} answers, and a node works on {@link MAX_SERVING} calls of others at once (one more goes unanswered).
+ * **Bounds.** {@link MAX_OUTSTANDING} calls and gatherings wait at once (one more is refused as `busy`), a gathering
+ * takes {@link MAX_REPLIES} answers, and a node works on {@link MAX_SERVING} calls of others at once (one more goes
+ * unanswered).
  */
 import type { Bus, Envelope } from './bus.ts';
 

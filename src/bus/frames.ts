@@ -1,13 +1,16 @@
 /**
  * Frames: a message's text cut into pieces that fit one notification, and put together again.
  *
- * A frame is `s1 <from> <number> <part>/<of> <text>`. `number` counts the sender's messages, so that no two frames are equal
- * (Postgres delivers equal notifications of one transaction once). A sender's frames arrive in the order sent, so at
- * most one message of each sender is unfinished: when another one begins, or a part is missing, the unfinished one is lost and counted.
+ * A frame is `s1 <from> <number> <part>/<of> <text>`. `number` counts the sender's messages, so that no two frames are
+ * equal (Postgres delivers equal notifications of one transaction once). A sender's frames arrive in the order sent, so
+ * at most one message of each sender is unfinished: when another one begins, or a part is missing, the unfinished one
+ * is lost and counted.
  */
 import { NODE_NAME } from './message.ts';
 
-/** The most characters of text in one frame: with the header below the 8,000 bytes that a notification may not reach. */
+/**
+ * The most characters of text in one frame: with the header below the 8,000 bytes that a notification may not reach.
+ */
 export const FRAME_LENGTH = 7_800;
 
 /** The most frames of one message (about 8 million characters). What is longer is not sent. */

@@ -1,8 +1,8 @@
 /**
  * The bus within one process: a hub that the brokers of a test share, and the bus of a node that is alone.
  *
- * Messages travel as text here too, so that what one node does to an object never shows at another, and nothing that could not
- * travel between processes travels here. They arrive in a later microtask.
+ * Messages travel as text here too, so that what one node does to an object never shows at another, and nothing that
+ * could not travel between processes travels here. They arrive in a later microtask.
  */
 import type { Bus } from './bus.ts';
 import { createListeners, type Listeners } from './listeners.ts';

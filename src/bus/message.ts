@@ -1,9 +1,9 @@
 /**
- * Bus messages as text. What arrives is parsed strictly, because whoever may speak on the medium (anyone who can `NOTIFY`
- * in the database) is not thereby trusted: a message is of a known kind and shape, or it is nothing.
+ * Bus messages as text. What arrives is parsed strictly, because whoever may speak on the medium (anyone who can
+ * `NOTIFY` in the database) is not thereby trusted: a message is of a known kind and shape, or it is nothing.
  *
- * The text is JSON in ASCII, so that its length in characters is its length in bytes, in any encoding of the medium, and it
- * can be cut anywhere.
+ * The text is JSON in ASCII, so that its length in characters is its length in bytes, in any encoding of the medium,
+ * and it can be cut anywhere.
  */
 import { z } from 'zod';
 import { isTopic } from '../protocol/topic.ts';
@@ -13,8 +13,8 @@ import type { BusMessage } from './bus.ts';
 export const NODE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /**
- * The most characters of one `appended` message. What has more heads is sent as several messages, each short enough for one
- * notification of Postgres (8,000 bytes), so that heads never depend on the joining of parts.
+ * The most characters of one `appended` message. What has more heads is sent as several messages, each short enough for
+ * one notification of Postgres (8,000 bytes), so that heads never depend on the joining of parts.
  */
 export const MAX_APPENDED_LENGTH = 7_000;
 

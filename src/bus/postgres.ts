@@ -1,13 +1,15 @@
 /**
  * The bus over Postgres: NOTIFY says, LISTEN hears, on one session of its own.
  *
- * **Sending.** While one statement is in flight the next messages gather and merge in a bounded queue (`send-queue.ts`); one statement
- * carries many notifications, and a long message several frames of one (`frames.ts`). A statement whose outcome is unknown
- * has its hints said again, which may make them arrive twice and does no harm; the rest of it is dropped.
- * **Outages.** The session is opened again with a growing, jittered pause, for ever. When it listens again, `resumed` is called: also the first
- * time, because what was said before was not heard. A session that is silent is probed, so that a line that died without
- * a word is noticed within {@link PROBE_MS} + {@link STATEMENT_MS}.
- * **Poolers.** LISTEN needs a session: behind a pooler in transaction mode nothing is heard, and all rests on the tail checks.
+ * **Sending.** While one statement is in flight the next messages gather and merge in a bounded queue
+ * (`send-queue.ts`); one statement carries many notifications, and a long message several frames of one (`frames.ts`).
+ * A statement whose outcome is unknown has its hints said again, which may make them arrive twice and does no harm; the
+ * rest of it is dropped.
+ * **Outages.** The session is opened again with a growing, jittered pause, for ever. When it listens again, `resumed`
+ * is called: also the first time, because what was said before was not heard. A session that is silent is probed, so
+ * that a line that died without a word is noticed within {@link PROBE_MS} + {@link STATEMENT_MS}.
+ * **Poolers.** LISTEN needs a session: behind a pooler in transaction mode nothing is heard, and all rests on the tail
+ * checks.
  */
 import postgres from 'postgres';
 import type { Bus } from './bus.ts';
@@ -30,7 +32,8 @@ const STATEMENT_LENGTH = 256 * 1024;
 
 /** What the bus asks of postgres.js, to be passed on whole. */
 export type SessionOptions = postgres.Options<Record<string, never>> & {
-  // postgres.js takes this option but does not declare it; its own `listen` is made with it, and hides that a session was cut.
+  // postgres.js takes this option but does not declare it; its own `listen` is made with it, and hides that a session
+  // was cut.
   readonly onnotify: (channel: string, payload: string) => void;
   // Documented, and not declared either.
   readonly socket?: ((address: never) => unknown) | undefined;
@@ -177,7 +180,10 @@ export function createPostgresBus(options: PostgresBusOptions): PostgresBus {
     );
   }
 
-  /** Waits for a statement; throws when it fails, takes too long, or may have run on another session than the one that listens. */
+  /**
+   * Waits for a statement; throws when it fails, takes too long, or may have run on another session than the one that
+   * listens.
+   */
   async function answer(session: Session, statement: PromiseLike<unknown>): Promise<void> {
     if ((await within(statement, statementMs)) === 'late') throw new Error('the database did not answer in time');
     if (session.isCut) throw new Error('the session was cut');

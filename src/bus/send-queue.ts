@@ -1,8 +1,9 @@
 /**
  * What waits to be sent by one node, in order.
  *
- * `appended` and `revoked` are hints: adjacent heads merge into one entry that keeps the highest seq of each topic, so a storm of appends
- * costs no more than its topics, and one `revoked` that waits is enough. The rest is said once and in time, or not at all.
+ * `appended` and `revoked` are hints: adjacent heads merge into one entry that keeps the highest seq of each topic, so
+ * a storm of appends costs no more than its topics, and one `revoked` that waits is enough. The rest is said once and
+ * in time, or not at all.
  *
  * **Bounds.** {@link MAX_WAITING} entries and {@link MAX_WAITING_LENGTH} characters; beyond either, the oldest goes. A
  * lost head is found by the tail check, a lost call times out. What is no hint goes also when it has waited for
@@ -85,7 +86,7 @@ export function createSendQueue(now: () => number): SendQueue {
     }
   }
 
-  /** Moves heads out of `heads`, the longest there first, until their text would pass `most` characters; at least one. */
+  /** Moves heads out of `heads`, in order, until their text would pass `most` characters; at least one. */
   function takeHeads(heads: Map<string, number>, most: number): Outgoing {
     const taken: (readonly [string, number])[] = [];
     let text = '{"kind":"appended","heads":[';

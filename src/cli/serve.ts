@@ -1,5 +1,6 @@
 /** `sluice serve`: a server for production. It says what it does in one JSON line each, on stderr. */
 import type { Command } from 'commander';
+import pino from 'pino';
 import type { Context } from './context.ts';
 import { EXIT_HELP } from './exit.ts';
 import { runServer } from './run-server.ts';
@@ -18,6 +19,9 @@ export function addServe(program: Command, context: Context): void {
     .addHelpText('after', EXIT_HELP)
     .action(async (flags: Readonly<Record<string, unknown>>) => {
       const config = settingsOf(context, flags, 'serve');
-      await runServer(context, config, () => undefined);
+      const log = pino({ level: config.logLevel }, pino.destination(2));
+      if (config.redisUrl !== undefined) log.warn('REDIS_URL is set, but nothing uses it yet');
+      await runServer(context, config, (url) => log.info({ url }, 'listening'));
+      log.info('drained');
     });
 }

@@ -74,8 +74,12 @@ export async function ask(
 /** A failure on the way. A line that was cut shows that somebody was at its other end. */
 export function laterOf(error: unknown, server: Server): Extract<Reply, { kind: 'later' }> {
   const code = codeOf(error);
-  const answered = code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET';
-  return { kind: 'later', text: failureText(error, server), answered, afterMs: undefined };
+  return { kind: 'later', text: failureText(error, server), answered: isCut(code), afterMs: undefined };
+}
+
+/** Codes of a connection that was there and ended too soon; the last is the parser's, for an answer that stops in its middle. */
+function isCut(code: string | undefined): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET' || code === 'HPE_INVALID_EOF_STATE';
 }
 
 /** Reads `Retry-After` (RFC 9110, 10.2.3), in milliseconds. */
@@ -92,8 +96,7 @@ export function failureText(error: unknown, server: Server): string {
   if (code === 'ECONNREFUSED') return `no Sluice at ${server.url} — start one with \`sluice dev\``;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return `no Sluice at ${server.url} — the name ${new URL(server.url).hostname} cannot be resolved (${code})`;
-  if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE')
-    return `the connection to ${server.url} was cut`;
+  if (isCut(code)) return `the connection to ${server.url} was cut`;
   if (code?.includes('TIMEOUT') === true || code === 'ETIMEDOUT') return `${server.url} does not answer (${code})`;
   return `the connection to ${server.url} failed (${printable(code ?? deepest(error))})`;
 }

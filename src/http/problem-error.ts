@@ -43,7 +43,8 @@ export function problemResponse(
   const status: ContentfulStatusCode = PROBLEMS[code].status;
   const all: Record<string, string> = { ...HEADERS[status], ...headers, 'Content-Type': PROBLEM_TYPE };
   // RFC 6750 section 3.1: a credential that was given and refused is named so.
-  if (code === 'token-invalid' || code === 'token-expired') all['WWW-Authenticate'] = 'Bearer realm="sluice", error="invalid_token"';
+  if (code === 'token-invalid' || code === 'token-expired')
+    all['WWW-Authenticate'] = 'Bearer realm="sluice", error="invalid_token"';
   return c.body(JSON.stringify(problem(code, detail, errors)), status, all);
 }
 

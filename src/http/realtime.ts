@@ -8,7 +8,6 @@ import { Hono } from 'hono';
 import { compress } from 'hono/compress';
 import { cors } from 'hono/cors';
 import { methodNotAllowed } from 'hono/method-not-allowed';
-import { requestId } from 'hono/request-id';
 import { createAuthenticator } from '../auth/authenticate.ts';
 import type { Policy } from '../auth/principal.ts';
 import { createRevocations } from '../auth/revocations.ts';
@@ -36,13 +35,14 @@ import type { RealtimeObserver } from './observer.ts';
 import { OpenStreams } from './open-streams.ts';
 import { problemResponse, respondToError } from './problem-error.ts';
 import { remoteAddress } from './remote-address.ts';
+import { requestId } from './request-id.ts';
 import { credentialsRoute } from './routes/credentials.ts';
 import { eventsRoute } from './routes/events.ts';
 import { type MetricsSource, operatingRoute } from './routes/operating.ts';
 import { publishRoute } from './routes/publish.ts';
 import { streamsRoute } from './routes/streams.ts';
 import { topicsRoute } from './routes/topics.ts';
-import type { Env, RequestContext, Services } from './services.ts';
+import type { Env, Middleware, RequestContext, Services } from './services.ts';
 import { createStreamControl, NODE_NAME_LENGTH } from './stream-control.ts';
 
 export interface RealtimeOptions {
@@ -73,6 +73,8 @@ export interface RealtimeOptions {
   readonly trustProxy?: number;
   /** Whether a request without a token comes from this machine and may do everything. For development only. */
   readonly local?: (c: RequestContext) => boolean;
+  /** Runs before everything else, and may refuse. */
+  readonly guard?: Middleware;
   readonly metrics?: MetricsSource;
   readonly log?: Log;
   readonly observer?: RealtimeObserver;
@@ -233,6 +235,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
   app.onError(respondToError(log));
   app.notFound((c) => problemResponse(c, 'not-found'));
   app.use(requestId());
+  if (options.guard !== undefined) app.use(options.guard);
   app.use(observeRequests(log, observer.onResponse ?? (() => undefined)));
   if (options.cors !== undefined && options.cors.length > 0) {
     app.use(

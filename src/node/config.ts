@@ -157,6 +157,8 @@ const schema = z.object({
 
 type Name = keyof typeof schema.shape;
 const NAMES = Object.keys(schema.shape) as readonly Name[];
+/** The names under which a development server answers. */
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
 const SECRET: ReadonlySet<string> = new Set<Name>(['AUTH_SECRET', 'DATABASE_URL', 'REDIS_URL']);
 
 /** Every setting: its variable, its flag, its default and its meaning, the last two as Markdown. */
@@ -211,9 +213,12 @@ function mistakesOfLimits(raw: Partial<Record<Name, string>>): readonly Mistake[
 /** What is wrong in one mode only. Looks at the raw text, so that these stand beside the mistakes of form. */
 function mistakesOfMode(raw: Partial<Record<Name, string>>, mode: Mode): readonly Mistake[] {
   if (mode === 'dev') {
-    if (raw.HOST === undefined || isLoopback(raw.HOST)) return [];
+    if (raw.HOST === undefined || LOOPBACK.has(raw.HOST.trim())) return [];
     return [
-      { name: 'HOST', message: 'must be a loopback address in `dev`; to be reachable from outside, use `serve`' },
+      {
+        name: 'HOST',
+        message: 'must be 127.0.0.1, ::1 or localhost in `dev`; to be reachable from outside, use `serve`',
+      },
     ];
   }
   if (raw.AUTH_SECRET === undefined && raw.AUTH_JWKS_URL === undefined) {
@@ -271,11 +276,6 @@ function toConfig(settings: z.output<typeof schema>, mode: Mode): Config {
 function databaseOf(value: string | undefined, dataDir: string): Database {
   if (value === undefined) return { kind: 'embedded', dir: dataDir };
   return value === 'memory:' ? { kind: 'memory' } : { kind: 'postgres', url: value };
-}
-
-/** Whether a host names this machine only. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.[0-9]{1,3}){3}$/.test(host);
 }
 
 function flagOf(name: string): string {

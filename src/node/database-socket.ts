@@ -1,9 +1,9 @@
 /**
  * The sockets of postgres.js (its option `socket`).
  *
- * When a connection is taken and closed again before a byte came back, as a port forwarder does while the database behind it is
- * away, postgres.js dials again at once, without a pause and without an end. These sockets make that an error like a
- * refused connection, so that the query fails and the driver backs off.
+ * When a connection is taken and closed again before a byte came back, as a port forwarder does while the database
+ * behind it is away, postgres.js dials again at once, without a pause and without an end. These sockets make that an
+ * error like a refused connection, so that the query fails and the driver backs off.
  */
 import { connect, type Socket } from 'node:net';
 

@@ -1,23 +1,14 @@
 /** A Sluice server on Node: its parts chosen by the configuration, served, and drained in good order. */
-import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
-import { Hono } from 'hono';
-import pino from 'pino';
-import type { Bus } from '../bus/bus.ts';
-import { createPostgresBus } from '../bus/postgres.ts';
 import { createRealtime, type Realtime, type RealtimeOptions } from '../http/realtime.ts';
 import { compileTopicPattern } from '../protocol/topic.ts';
-import { createMemoryStore } from '../store/memory.ts';
-import { openPglite } from '../store/postgres/pglite.ts';
-import { connectPostgres } from '../store/postgres/postgres-js.ts';
-import { createPostgresStore } from '../store/postgres/postgres-store.ts';
-import type { Store } from '../store/store.ts';
 import type { Config, Mode } from './config.ts';
-import { devPage } from './dev-page/dev-page.ts';
-import { startHostMetrics } from './host-metrics.ts';
+import { createLogger } from './logger.ts';
 import { isLocal, refuseStrangers } from './loopback.ts';
+import { createNodeCounters } from './node-counters.ts';
+import { openParts, type Parts } from './parts.ts';
 import { StartError } from './start-error.ts';
 
 export interface RunningServer {
@@ -30,88 +21,94 @@ export interface RunningServer {
 
 /** What is still open so long after the drain began is cut, in ms. */
 const DRAIN_MS = 8000;
+/** How often connections whose last request has ended are looked for during a drain, in ms. */
+const IDLE_MS = 50;
 /** Requests must be whole within this time, and their headers within the shorter one, in ms. */
 const REQUEST_MS = 30_000;
 const HEADERS_MS = 10_000;
+/** Longer than proxies keep an idle connection to us, so that it is they who close it. */
+const KEEP_ALIVE_MS = 65_000;
 
 /** @throws StartError when the database, the data directory or the port cannot be had */
 export async function startServer(config: Config, { mode }: { readonly mode: Mode }): Promise<RunningServer> {
-  const log = pino({ level: config.logLevel }, pino.destination(2));
   const node = crypto.randomUUID().slice(0, 8);
-  const { store, bus } = await openParts(config, node);
-  const realtime = createRealtime({
-    ...optionsOf(config),
-    store,
-    ...(bus && { bus }),
+  const log = createLogger({ level: config.logLevel, format: mode === 'dev' ? 'human' : 'json', fields: { node } });
+  const counters = createNodeCounters();
+  let appendBatches = 0;
+  const parts = await openParts(config, {
     node,
     log,
-    local: mode === 'dev' ? isLocal : () => false,
+    onCommit: () => {
+      appendBatches += 1;
+    },
   });
-  const app = mode === 'dev' ? devApp(realtime) : realtime;
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+  const { store, bus } = parts;
+  const realtime = createRealtime({
+    ...optionsOf(config),
+    ...(mode === 'dev' && { local: isLocal, guard: refuseStrangers }),
+    ...(bus && { bus }),
+    store: { ...store, log: counters.observe(store.log) },
+    node,
+    log,
+    observer: counters.observer,
+    metrics: async () => (await metrics()).read(),
+  });
+  // Loaded at the first question: a server that nobody measures need not carry it.
+  let loaded:
+    | Promise<{ readonly read: () => Promise<{ readonly contentType: string; readonly text: string }> }>
+    | undefined;
+  const metrics = () => {
+    loaded ??= import('./metrics.ts').then(({ createMetrics }) => ({
+      read: createMetrics({
+        stats: () => {
+          const { streams, topics, subscriptions } = realtime.gauges();
+          const busState = { busConnected: bus?.connected ?? true, busDropped: parts.busDropped() };
+          return counters.read({ streams, subscriptions, liveTopics: topics, ...busState, appendBatches });
+        },
+      }),
+    }));
+    return loaded;
+  };
+  const stopExtras = mode === 'dev' ? await addDevelopmentExtras(realtime) : () => {};
+  const server = createAdaptorServer({ fetch: realtime.fetch }) as Server;
   server.requestTimeout = REQUEST_MS;
   server.headersTimeout = HEADERS_MS;
-  server.keepAliveTimeout = 65_000;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   try {
     await Promise.all([realtime.started, listen(server, config)]);
   } catch (error) {
-    await realtime.close();
+    stopExtras();
+    await end(realtime, parts);
     throw error;
   }
-  const metrics =
-    mode === 'dev' ? startHostMetrics({ publish: (topic, event) => realtime.publish(topic, event) }) : undefined;
-  const { address, port, family } = server.address() as AddressInfo;
   let closing: Promise<void> | undefined;
   return {
-    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    url: urlOf(server),
     realtime,
     close() {
-      closing ??= (async () => {
-        metrics?.stop();
-        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-        realtime.drain();
-        server.closeIdleConnections();
-        const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-        // A keep-alive connection becomes idle when its request ends: it must not hold the drain up.
-        const idle = setInterval(() => server.closeIdleConnections(), 100);
-        await closed;
-        clearTimeout(cut);
-        clearInterval(idle);
-        await realtime.close();
-      })();
+      stopExtras();
+      closing ??= drain(server, realtime)
+        .then(() => end(realtime, parts))
+        .finally(() => log.flush());
       return closing;
     },
   };
 }
 
-async function openParts(
-  { database }: Config,
-  node: string,
-): Promise<{ readonly store: Store; readonly bus: Bus | undefined }> {
-  const schedule = setImmediate;
-  try {
-    switch (database.kind) {
-      case 'memory':
-        return { store: createMemoryStore(), bus: undefined };
-      case 'embedded':
-        mkdirSync(database.dir, { recursive: true });
-        return {
-          store: await createPostgresStore(await openPglite(`${database.dir}/postgres`), { schedule }),
-          bus: undefined,
-        };
-      case 'postgres':
-        return {
-          store: await createPostgresStore(await connectPostgres({ url: database.url }), { schedule }),
-          bus: createPostgresBus({ database: database.url, node }),
-        };
-    }
-  } catch (error) {
-    throw new StartError(
-      'database',
-      `The database cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
+/** Stops taking connections, ends streams, and resolves when the last request has been answered. */
+async function drain(server: Server, realtime: Realtime): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  realtime.drain();
+  const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_MS);
+  await closed;
+  clearTimeout(cut);
+  clearInterval(idle);
+}
+
+async function end(realtime: Realtime, parts: Parts): Promise<void> {
+  await realtime.close();
+  await parts.release();
 }
 
 function optionsOf(config: Config): RealtimeOptions {
@@ -129,23 +126,38 @@ function optionsOf(config: Config): RealtimeOptions {
   };
 }
 
-function devApp(realtime: Realtime): Hono {
-  const app = new Hono();
-  app.use(refuseStrangers);
-  app.route('/', devPage());
-  app.route('/', realtime as unknown as Hono);
-  return app;
+/** The first page, and this machine's own figures as its first live topic. @returns how to stop them */
+async function addDevelopmentExtras(realtime: Realtime): Promise<() => void> {
+  const [{ devPage }, { startHostMetrics }] = await Promise.all([
+    import('./dev-page/dev-page.ts'),
+    import('./host-metrics.ts'),
+  ]);
+  realtime.route('/', devPage());
+  const streams = () => ({ streams: Object.values(realtime.gauges().streams).reduce((sum, count) => sum + count, 0) });
+  const metrics = startHostMetrics({ publish: (topic, event) => realtime.publish(topic, event), extra: streams });
+  return () => metrics.stop();
 }
 
 function listen(server: Server, { port, host }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
+      const known = {
+        EADDRINUSE: `Port ${port} is in use`,
+        EACCES: `Port ${port} may not be opened`,
+        EADDRNOTAVAIL: `${host} is no address of this machine`,
+      };
+      const text = error.code === undefined ? undefined : known[error.code as keyof typeof known];
       reject(
-        error.code === 'EADDRINUSE'
-          ? new StartError('port-in-use', `Port ${port} is in use. Choose another with --port.`, { cause: error })
-          : error,
+        text === undefined
+          ? error
+          : new StartError('port-in-use', `${text}. Choose another with --port or --host.`, { cause: error }),
       );
     });
     server.listen(port, host, () => resolve());
   });
+}
+
+function urlOf(server: Server): string {
+  const { address, port, family } = server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }

@@ -88,7 +88,9 @@ function compileTest({ operator, values }: Filter): (value: unknown) => boolean 
   }
 }
 
-/** Below, at or above zero as `value` is less than, equal to or greater than the text; `undefined` if not comparable. */
+/**
+ * Below, at or above zero as `value` is less than, equal to or greater than the text; `undefined` if not comparable.
+ */
 function compare(value: unknown, text: string): number | undefined {
   if (typeof value === 'string') return value < text ? -1 : value > text ? 1 : 0;
   if (typeof value === 'number') {

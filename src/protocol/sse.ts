@@ -1,8 +1,8 @@
 /**
  * Server-Sent Events: blocks out, blocks in (WHATWG HTML, section 9.2).
  *
- * The encoder cannot be made to emit a field or a block that was not asked for: `data` is split at every line break that
- * the format knows, and `id` and `event` are refused if they contain one.
+ * The encoder cannot be made to emit a field or a block that was not asked for: `data` is split at every line break
+ * that the format knows, and `id` and `event` are refused if they contain one.
  */
 
 /** One block of an event stream. */
@@ -39,7 +39,7 @@ export const MAX_BLOCK_LENGTH = 4 * 1024 * 1024;
  * Parses an event stream, fed in pieces of any size.
  *
  * @param onBlock called for every finished block that has data, in order; `id` is the last id seen so far, as the
- *   specification wants, `event` is absent for the default type, and `retry` may come from a block before it that had no data
+ *   specification wants, `event` is absent for the default type, and `retry` may be of a block before that had no data
  * @returns `push`, which throws `RangeError` when an unfinished block outgrows {@link MAX_BLOCK_LENGTH}
  */
 export function createSseParser(onBlock: (block: SseBlock) => void): { push(chunk: string): void } {

@@ -2,15 +2,21 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type CuttingProxy, seededRandom, startCuttingProxy } from './cutting-proxy.ts';
-import { eventually, linesOf, run, start } from './run.ts';
+import { eventually, linesOf, type Running, run, start as startCommand } from './run.ts';
 
 export function cuts(startUpstream: () => Promise<{ readonly port: number; close(): Promise<unknown> }>): void {
   const seed = Math.floor(Math.random() * 2 ** 31);
   let upstream: Awaited<ReturnType<typeof startUpstream>>;
   let directory = '';
   const proxies: CuttingProxy[] = [];
+  const started: Running[] = [];
+  const start = (args: readonly string[], env: Readonly<Record<string, string>>) => {
+    const running = startCommand(args, env);
+    started.push(running);
+    return running;
+  };
   const cutting = async (least: number, most: number) => {
     const proxy = await startCuttingProxy(upstream.port, seededRandom(seed + proxies.length), [least, most]);
     proxies.push(proxy);
@@ -21,6 +27,10 @@ export function cuts(startUpstream: () => Promise<{ readonly port: number; close
   beforeAll(async () => {
     upstream = await startUpstream();
     directory = await mkdtemp(join(tmpdir(), 'sluice-cuts-'));
+  });
+  // Only what a test here has started: the server may be a child process too, and is needed by the next test.
+  afterEach(() => {
+    for (const { child } of started.splice(0)) child.kill('SIGKILL');
   });
   afterAll(async () => {
     for (const proxy of proxies) await proxy.close();

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, linesOf, run, start } from './run.ts';
+import { endAll, eventually, linesOf, run, start } from './run.ts';
 import { startWireServer, type WireServer } from './wire-server.ts';
 
 describe('sluice publish', () => {
@@ -16,6 +16,7 @@ describe('sluice publish', () => {
     directory = await mkdtemp(join(tmpdir(), 'sluice-publish-'));
   });
   afterEach(() => {
+    endAll();
     server.fault = undefined;
   });
   afterAll(async () => {

@@ -19,9 +19,18 @@ export interface Running {
   until(condition: (running: Running) => boolean): Promise<void>;
 }
 
+const alive = new Set<ChildProcessWithoutNullStreams>();
+
+/** Ends what a test that failed has left running. */
+export function endAll(): void {
+  for (const child of alive) child.kill('SIGKILL');
+}
+
 /** The environment of a command: nothing of ours but what it needs to run. */
 export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Running {
   const child = spawn(process.execPath, [MAIN, ...args], { env: { PATH: process.env['PATH'] ?? '', ...env }, cwd });
+  alive.add(child);
+  child.on('exit', () => alive.delete(child));
   let stdout = '';
   let stderr = '';
   const checks = new Set<() => void>();

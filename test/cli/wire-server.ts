@@ -150,7 +150,7 @@ export async function startWireServer(): Promise<WireServer> {
     query: URLSearchParams,
   ): void {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-    const from = request.headers['last-event-id'];
+    const from = request.headers['last-event-id'] ?? query.get('after') ?? undefined;
     const seen = new Map<string, number>();
     for (const topic of topics) {
       const length = eventsOf(topic).length;

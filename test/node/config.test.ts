@@ -44,9 +44,9 @@ describe('readConfig', () => {
   });
 
   test('dev refuses to listen beyond this machine', () => {
-    for (const HOST of ['0.0.0.0', '::', '192.168.1.2', '127.evil.example'])
+    for (const HOST of ['0.0.0.0', '::', '192.168.1.2', '127.0.0.53', '127.evil.example'])
       expect(namesOf(readConfig({ HOST }, {}, 'dev')), HOST).toEqual(['HOST']);
-    for (const HOST of ['127.0.0.1', '127.0.0.53', '::1', 'localhost'])
+    for (const HOST of ['127.0.0.1', '::1', 'localhost'])
       expect(configOf(readConfig({ HOST }, {}, 'dev')).host).toBe(HOST);
   });
 
@@ -76,6 +76,7 @@ describe('readConfig', () => {
       HOST: 'a b',
       DATABASE_URL: 'mysql://user:password@host/db',
       REDIS_URL: 'http://redis',
+      AUTH_SECRET: 'short',
       AUTH_JWKS_URL: 'http://id.example/keys',
       AUTH_ANON: '{"subcribe":["**"]}',
       CORS_ORIGINS: 'https://a.example/path',
@@ -94,7 +95,7 @@ describe('readConfig', () => {
       LIMIT_WRITES_PER_ADDRESS: 'x',
     };
     const result = readConfig(bad, {}, 'serve');
-    expect(namesOf(result).sort()).toEqual([...Object.keys(bad), 'AUTH_SECRET'].sort());
+    expect(namesOf(result).sort()).toEqual(Object.keys(bad).sort());
     expect(JSON.stringify(mistakesOf(result))).not.toContain('password');
   });
 

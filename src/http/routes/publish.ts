@@ -39,20 +39,21 @@ export function publishRoute(services: Services): Hono<Env> {
     if (appended.kind === 'mismatch') throw new ProblemError('idempotency-mismatch');
     const { epoch, first } = appended;
     const time = new Date(appended.time).toISOString();
-    if (appended.kind === 'replayed') c.header('Idempotent-Replayed', 'true');
-    return c.json(
-      {
-        events: events.map((event, index) => ({
-          id: formatCursor({ epoch, seq: first + index }),
-          topic,
-          ...summary(event, time),
-        })),
-        cursor: formatCursor({ epoch, seq: first + events.length - 1 }),
-      },
-      201,
-    );
+    const published = {
+      events: events.map((event, index) => ({
+        id: formatCursor({ epoch, seq: first + index }),
+        topic,
+        ...summary(event, time),
+      })),
+      cursor: formatCursor({ epoch, seq: first + events.length - 1 }),
+    };
+    // Headers as a plain object: Hono and its Node server pass them on as they are, without building a `Headers`.
+    return c.body(JSON.stringify(published), 201, appended.kind === 'replayed' ? REPLAYED : JSON_TYPE);
   });
 }
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+const REPLAYED = { ...JSON_TYPE, 'Idempotent-Replayed': 'true' };
 
 function summary({ type = DEFAULT_TYPE, key }: EventInput, time: string) {
   return key === undefined ? { type, time } : { type, time, key };

@@ -1,9 +1,7 @@
 /** A Postgres server, over postgres.js. */
-import { drizzle } from 'drizzle-orm/postgres-js';
-import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
 import { classify, type Database, type Parameter, within } from './database.ts';
-import { MIGRATIONS } from './migrations.ts';
+import { isUpToDate, MIGRATION_CONFIG } from './migrations.ts';
 
 export interface PostgresOptions {
   readonly url: string;
@@ -32,33 +30,28 @@ export async function connectPostgres({ url, connections = 10, timeoutMs = 5000 
     // int8 holds seqs and milliseconds, all below 2^53.
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
   });
+  async function query<Row>(text: string, parameters: readonly Parameter[] = []): Promise<readonly Row[]> {
+    try {
+      const rows = sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true });
+      return (await within(timeoutMs, rows)) as unknown as readonly Row[];
+    } catch (error) {
+      throw classify(error);
+    }
+  }
   try {
-    await migrateOnce(sql);
+    if (!(await isUpToDate(query))) await migrateOnce(sql);
   } catch (error) {
     await sql.end({ timeout: 1 });
     throw classify(error);
   }
-  return {
-    lanes: 4,
-    async query<Row>(text: string, parameters: readonly Parameter[] = []) {
-      try {
-        const rows = sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true });
-        return (await within(timeoutMs, rows)) as unknown as readonly Row[];
-      } catch (error) {
-        throw classify(error);
-      }
-    },
-    close: () => sql.end({ timeout: 2 }),
-  };
+  return { lanes: 4, query, close: () => sql.end({ timeout: 2 }) };
 }
 
 async function migrateOnce(sql: postgres.Sql): Promise<void> {
+  const { drizzle } = await import('drizzle-orm/postgres-js');
+  const { migrate } = await import('drizzle-orm/postgres-js/migrator');
   await sql.begin(async (transaction) => {
     await transaction`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
-    await migrate(drizzle(sql), {
-      migrationsFolder: MIGRATIONS,
-      migrationsSchema: 'sluice',
-      migrationsTable: 'migrations',
-    });
+    await migrate(drizzle(sql), MIGRATION_CONFIG);
   });
 }

@@ -36,6 +36,8 @@ export interface TokenClaims {
   readonly nbf?: number;
 }
 
+const STREAMED = /^(text\/event-stream|application\/x-ndjson)/;
+
 export const eventsPath = (topic: string): string => `/v1/topics/${encodeURIComponent(topic)}/events`;
 export const seqOf = (id: string): number => Number(/-([1-9][0-9]*)$/.exec(id)?.[1]);
 export const epochOf = (id: string): string => id.slice(0, id.lastIndexOf('-'));
@@ -113,6 +115,10 @@ export function createKit(target: Target, task: string) {
     const bearer = 'token' in options ? options.token : await owner();
     const signal = AbortSignal.timeout(75_000);
     const response = await fetch(url(path, options.query), init(method, options, bearer, signal));
+    if (response.status === 200 && method !== 'HEAD' && STREAMED.test(response.headers.get('content-type') ?? '')) {
+      await response.body?.cancel();
+      throw new Error(`${method} ${path} opened a stream, which was not expected`);
+    }
     const text = await response.text();
     const parse = (): unknown => {
       try {

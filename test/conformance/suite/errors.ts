@@ -23,7 +23,6 @@ async function refusals(kit: Kit): Promise<readonly (readonly [string, number, A
     ['no grant', 403, await ask('GET', path, { token: await kit.token({ subscribe: [] }) })],
     ['no such route', 404, await ask('GET', '/v1/no/such/thing')],
     ['no such page', 404, await ask('GET', `/${kit.run}`)],
-    ['no such stream', 404, await ask('DELETE', `/v1/streams/${kit.run}`)],
     ['no such method', 405, await ask('DELETE', path)],
     ['no such representation', 406, await ask('GET', path, { headers: { accept: 'application/xml' } })],
     ['a large body', 413, await ask('POST', path, { body: 'x'.repeat(1024 * 1024 + 1) })],

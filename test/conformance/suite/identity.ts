@@ -3,8 +3,8 @@ import { describe, expect } from 'vitest';
 import { type Answer, type Ask, eventsPath, type Kit } from './client.ts';
 import type { Suite } from './target.ts';
 
-/** Every way to reach a topic, and the routes of an administrator. */
-export const ROUTES = (topic: string): readonly (readonly [string, string, Ask])[] => [
+/** Every way to reach a topic, the routes of an administrator, and those of a stream. */
+const routesOf = (topic: string, stream: string): readonly (readonly [string, string, Ask])[] => [
   ['POST', eventsPath(topic), { body: { data: 1 } }],
   ['GET', eventsPath(topic), {}],
   ['GET', eventsPath(topic), { query: { format: 'json' } }],
@@ -17,9 +17,9 @@ export const ROUTES = (topic: string): readonly (readonly [string, string, Ask])
   ['GET', '/v1/topics', {}],
   ['GET', `/v1/topics/${encodeURIComponent(topic)}`, {}],
   ['GET', '/v1/streams', {}],
-  ['DELETE', '/v1/streams/no-such-stream', {}],
-  ['PATCH', '/v1/streams/no-such-stream', { body: { add: [{ topic }] } }],
-  ['PUT', '/v1/streams/no-such-stream/token', {}],
+  ['DELETE', `/v1/streams/${stream}`, {}],
+  ['PATCH', `/v1/streams/${stream}`, { body: { add: [{ topic }] } }],
+  ['PUT', `/v1/streams/${stream}/token`, {}],
 ];
 
 /** What an outsider can tell an answer by. */
@@ -67,10 +67,19 @@ async function badTokens(kit: Kit): Promise<Record<string, string>> {
   };
 }
 
+/** The name of a stream that is gone. */
+async function goneStream(kit: Kit): Promise<string> {
+  const stream = await kit.stream(kit.topic());
+  const name = await stream.name();
+  stream.close();
+  await expect.poll(async () => (await kit.ask('DELETE', `/v1/streams/${name}`)).status, { timeout: 10_000 }).toBe(404);
+  return name;
+}
+
 export function identity({ it }: Suite): void {
   describe('4 identity', () => {
     it('answers 401 with WWW-Authenticate to whoever brings no token', async ({ kit }) => {
-      for (const [method, path, ask] of ROUTES(kit.topic())) {
+      for (const [method, path, ask] of routesOf(kit.topic(), await goneStream(kit))) {
         const answer = await kit.ask(method, path, { ...ask, token: undefined });
         kit.refused(answer, 401);
         expect(answer.headers.get('www-authenticate'), `${method} ${path}`).toMatch(/^Bearer/);
@@ -80,7 +89,7 @@ export function identity({ it }: Suite): void {
     it('refuses every bearer that is not a valid token with 401', async ({ kit }) => {
       const topic = kit.topic();
       for (const [name, token] of Object.entries(await badTokens(kit)))
-        for (const [method, path, ask] of ROUTES(topic).slice(0, 8)) {
+        for (const [method, path, ask] of routesOf(topic, '').slice(0, 8)) {
           const answer = await kit.ask(method, path, { ...ask, token });
           expect(answer.status, `${name}: ${method} ${path}: ${answer.text}`).toBe(401);
           kit.refused(answer, 401);
@@ -129,7 +138,7 @@ export function identity({ it }: Suite): void {
     it('answers 403 to a token without the grant, and appends nothing', async ({ kit }) => {
       const topic = kit.topic();
       const token = await kit.token({ subscribe: ['other'], publish: ['other'] });
-      for (const [method, path, ask] of ROUTES(topic).slice(0, 12))
+      for (const [method, path, ask] of routesOf(topic, '').slice(0, 12))
         kit.refused(await kit.ask(method, path, { ...ask, token }), 403);
       expect((await kit.page(topic)).events).toEqual([]);
     });
@@ -150,7 +159,7 @@ export function identity({ it }: Suite): void {
       kit.refused(await kit.ask('POST', eventsPath(topic), { body: { data: 2 }, token: admin }), 403);
       expect((await kit.ask('GET', '/v1/topics', { token: admin })).status).toBe(200);
       const everything = await kit.token({ subscribe: ['**'], publish: ['**'] });
-      for (const [method, path, ask] of ROUTES(topic).slice(8, 12))
+      for (const [method, path, ask] of routesOf(topic, '').slice(8, 12))
         kit.refused(await kit.ask(method, path, { ...ask, token: everything }), 403);
     });
 
@@ -190,7 +199,8 @@ export function identity({ it }: Suite): void {
       const [there, absent] = [kit.topic('there'), kit.topic('absent')];
       await kit.publishNumbers(there, 1, 3);
       const tokens = [undefined, await kit.token({ subscribe: [], publish: [] }), 'garbage'];
-      const [existing, missing] = [ROUTES(there), ROUTES(absent)];
+      const stream = await goneStream(kit);
+      const [existing, missing] = [routesOf(there, stream), routesOf(absent, stream)];
       for (const token of tokens)
         for (const [index, [method, path, ask]] of existing.entries()) {
           const other = missing[index];

@@ -113,9 +113,6 @@ export function operations({ it }: Suite): void {
           const answer = await kit.ask(method.toUpperCase(), at, { token: undefined });
           expect([404, 405], `${method} ${path}`).not.toContain(answer.status);
           expect(answer.status, `${method} ${path}`).toBeLessThan(500);
-          expect(Object.keys(item[method].responses), `${method} ${path} answered ${answer.status}`).toEqual(
-            expect.arrayContaining([expect.stringMatching(new RegExp(`^(${answer.status}|4XX|default)$`))]),
-          );
         }
     });
   });

@@ -66,7 +66,9 @@ export function writing({ it }: Suite): void {
 
     it.for(BAD_EVENTS)('refuses %s with 400, and appends nothing', async ([, bad], { kit }) => {
       const topic = kit.topic();
-      kit.refused(await kit.ask('POST', eventsPath(topic), { body: JSON.stringify(bad) }), 400);
+      // A list alone is a write of its own: that one is refused only within another.
+      if (!Array.isArray(bad))
+        kit.refused(await kit.ask('POST', eventsPath(topic), { body: JSON.stringify(bad) }), 400);
       const body = [{ data: 1 }, bad, { data: 2 }];
       kit.refused(await kit.ask('POST', eventsPath(topic), { body }), 400);
       const lines = body.map((line) => JSON.stringify(line)).join('\n');

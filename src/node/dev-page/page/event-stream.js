@@ -109,13 +109,15 @@ export function createEventStream({ listener }) {
     watch(next) {
       if (cursor !== undefined)
         newcomers = next.filter((topic) => !topics.includes(topic) || newcomers.includes(topic));
+      const stays = next.some((topic) => topics.includes(topic));
       topics = [...next];
-      if (topics.length === 0) {
+      if (!stays) {
+        newcomers = [];
         cursor = undefined;
         cut = undefined;
         continuity.clear();
       }
-      if (cut === undefined || cut.back || topics.length === 0) open();
+      if (cut === undefined || cut.back) open();
     },
     /** Closes the line, and opens it again after a while, or when called once more. */
     cut() {

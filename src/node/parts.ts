@@ -1,0 +1,87 @@
+/** The parts of a server that the configuration chooses: where events are kept, and how nodes wake each other. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Bus } from '../bus/bus.ts';
+import type { Log } from '../http/log.ts';
+import { createMemoryStore } from '../store/memory.ts';
+import { createPostgresStore, type PostgresStoreOptions } from '../store/postgres/postgres-store.ts';
+import { type Store, StoreUnavailable } from '../store/store.ts';
+import type { Config } from './config.ts';
+import { lockDataDir } from './data-dir-lock.ts';
+import { StartError } from './start-error.ts';
+
+export interface Parts {
+  readonly store: Store;
+  /** Absent where no other node can share the store. */
+  readonly bus: Bus | undefined;
+  /** How many messages the bus dropped so far. */
+  readonly busDropped: () => number;
+  /** Gives back what the process holds beyond store and bus, when both are closed. */
+  release(): Promise<void>;
+}
+
+export interface PartsOptions extends Pick<PostgresStoreOptions, 'onCommit'> {
+  /** This node's name. */
+  readonly node: string;
+  readonly log: Log;
+}
+
+/** @throws StartError when the database or the data directory cannot be had */
+export async function openParts({ database }: Config, options: PartsOptions): Promise<Parts> {
+  switch (database.kind) {
+    case 'memory':
+      return { store: createMemoryStore(), bus: undefined, busDropped: () => 0, release: async () => {} };
+    case 'embedded':
+      return openEmbedded(database.dir, options);
+    case 'postgres':
+      return connect(database.url, options);
+  }
+}
+
+// Each database's driver is loaded only where it is used: together they take longer to load than a server to start.
+
+async function openEmbedded(dir: string, { onCommit }: PartsOptions): Promise<Parts> {
+  makeDirectory(dir);
+  const lock = await lockDataDir(dir);
+  if (!lock.ok) throw new StartError('data-dir-locked', `The data directory ${dir} is in use by process ${lock.pid}.`);
+  try {
+    const { openPglite } = await import('../store/postgres/pglite.ts');
+    const database = await openPglite(join(dir, 'postgres'));
+    const store = await createPostgresStore(database, { schedule: setImmediate, ...(onCommit && { onCommit }) });
+    return { store, bus: undefined, busDropped: () => 0, release: () => lock.release() };
+  } catch (error) {
+    await lock.release();
+    throw new StartError('database', `The embedded database in ${dir} cannot be opened: ${reasonOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function connect(url: string, { node, log, onCommit }: PartsOptions): Promise<Parts> {
+  try {
+    const [{ connectPostgres }, { createPostgresBus }] = await Promise.all([
+      import('../store/postgres/postgres-js.ts'),
+      import('../bus/postgres.ts'),
+    ]);
+    const database = await connectPostgres({ url });
+    const store = await createPostgresStore(database, { schedule: setImmediate, ...(onCommit && { onCommit }) });
+    const bus = createPostgresBus({ database: url, node, log });
+    return { store, bus, busDropped: () => bus.counts.dropped, release: async () => {} };
+  } catch (error) {
+    throw new StartError('database', `The database cannot be used: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function makeDirectory(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true });
+  } catch (error) {
+    throw new StartError('database', `The data directory cannot be made: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Why, in words that hold no part of a connection string: drivers name host and database, never the password. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof StoreUnavailable && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
+}
