@@ -10,7 +10,9 @@
 import type { EventBody } from '../protocol/event.ts';
 import { EventBatch, type LogEvent, logEvents } from '../protocol/event-batch.ts';
 import { type LogRange, type LogStore, StoreUnavailable } from '../store/store.ts';
+import { type EventPage, readPage } from './event-page.ts';
 import type { LocalSubscription } from './local-subscription.ts';
+import { Pause } from './pause.ts';
 import { Ring } from './ring.ts';
 import { choose, type Selector } from './selection.ts';
 
@@ -24,11 +26,10 @@ interface Group {
   readonly live: Set<LocalSubscription>;
 }
 
-/** A page of the log as events. */
-export interface EventPage extends LogRange {
-  readonly events: readonly LogEvent[];
-  /** Everything in the log up to here is in `events`, or gone. */
-  readonly end: number;
+/** Where a topic stood when the log was asked: what the answer is compared with. */
+export interface TopicMark {
+  readonly generation: number;
+  readonly head: number;
 }
 
 export interface LiveTopicContext {
@@ -57,6 +58,9 @@ export class LiveTopic {
   #known = 0;
   /** The log holds at least this much. */
   #wanted = 0;
+  /** Counts restarts: what the log was asked before one says nothing about where the topic stands after it. */
+  #generation = 0;
+  readonly #pause = new Pause();
   #pending: LogEvent[] = [];
   #flushing = false;
   #fetching: Promise<void> | undefined;
@@ -84,14 +88,22 @@ export class LiveTopic {
     return this.#loaded;
   }
 
+  /** Whether the log was asked where it stands, and has not answered yet. */
+  get loading(): boolean {
+    return this.#loading !== undefined && !this.#loaded;
+  }
+
+  get mark(): TopicMark {
+    return { generation: this.#generation, head: this.#head };
+  }
+
   /** Learns where the log stands; concurrent callers share one look. @throws StoreUnavailable */
   load(read: () => Promise<LogRange>): Promise<void> {
     this.#loading ??= read().then(
       (range) => {
-        const wanted = this.#wanted;
         this.#loaded = true;
         this.#restart(range);
-        this.learn(wanted);
+        this.learn(range.latest);
       },
       (error) => {
         this.#loading = undefined;
@@ -113,22 +125,21 @@ export class LiveTopic {
   /** Learns that the log holds at least `seq`. */
   learn(seq: number): void {
     this.#wanted = Math.max(this.#wanted, seq);
-    if (this.#loaded && this.#wanted > this.#known) void this.#fetch();
+    if (this.#loaded) this.#fetch();
   }
 
   /**
-   * Compares with the log's range at this moment, fetches what is new, and flushes it.
-   * @param range what the log said, if it was asked already and nothing was flushed since
+   * Compares with the log's range, fetches what is new, and flushes it.
+   * @param asked what the log said, and where the topic stood when it was asked; it is asked now unless given
    * @returns whether the log answered: then the head is at least where the log ended when it was asked
    */
-  async refresh(range?: LogRange): Promise<boolean> {
+  async refresh(asked?: { readonly range: LogRange; readonly mark: TopicMark }): Promise<boolean> {
     try {
-      const head = this.#head;
-      const now = range ?? (await this.#context.log.ranges([this.name]))[0];
-      if (now === undefined) return false;
-      // A log that ends before what was flushed is another log, even if a restored copy kept its epoch.
-      if (now.epoch !== this.#epoch || now.latest < head) this.#restart(now);
-      this.learn(now.latest);
+      let { range, mark } = asked ?? (await this.#ask());
+      while (mark.generation !== this.#generation) ({ range, mark } = await this.#ask());
+      // A log that ends before what was flushed when it was asked is another log, even if a restored copy kept its epoch.
+      if (range.epoch !== this.#epoch || range.latest < mark.head) this.#restart(range);
+      this.learn(range.latest);
       await this.#fetching;
       this.flush();
       return true;
@@ -138,12 +149,24 @@ export class LiveTopic {
     }
   }
 
+  /** The log's range at this moment. @throws StoreUnavailable */
+  async range(): Promise<LogRange> {
+    const [range] = await this.#context.log.ranges([this.name]);
+    if (range === undefined) throw new Error('the log gave too few ranges');
+    return range;
+  }
+
+  /** Nobody holds the topic any more: ends what it waits for. */
+  stop(): void {
+    this.#pause.end();
+  }
+
   /** Reads a page of the log; readers at the same place share one read. @throws StoreUnavailable */
   read(after: number, limit: number): Promise<EventPage> {
-    const key = `${after}/${limit}`;
+    const key = `${this.#generation}/${after}/${limit}`;
     const shared = this.#reads.get(key);
     if (shared !== undefined) return shared;
-    const read = this.#read(after, limit).finally(() => this.#reads.delete(key));
+    const read = readPage(this.#context.log, this.name, after, limit).finally(() => this.#reads.delete(key));
     this.#reads.set(key, read);
     return read;
   }
@@ -201,18 +224,6 @@ export class LiveTopic {
     for (const subscription of live) subscription.receiveEphemeral(batch);
   }
 
-  async #read(after: number, limit: number): Promise<EventPage> {
-    const { batches, ...range } = await this.#context.log.read(this.name, after, limit);
-    const events: LogEvent[] = [];
-    for (const batch of batches) {
-      for (const event of logEvents(this.name, range.epoch, batch)) {
-        if (event.seq > after && event.seq >= range.oldest) events.push(event);
-      }
-    }
-    const last = batches.at(-1);
-    return { ...range, events, end: last === undefined ? range.latest : last.first + last.bodies.length - 1 };
-  }
-
   #push(events: readonly LogEvent[], last: number): void {
     for (const event of events) this.#pending.push(event);
     this.#known = last;
@@ -224,32 +235,46 @@ export class LiveTopic {
     });
   }
 
-  #fetch(): Promise<void> {
-    this.#fetching ??= this.#fetchWanted().finally(() => {
-      this.#fetching = undefined;
-    });
-    return this.#fetching;
+  async #ask(): Promise<{ range: LogRange; mark: TopicMark }> {
+    const { mark } = this;
+    return { range: await this.range(), mark };
+  }
+
+  #fetch(): void {
+    if (this.#wants) this.#fetching ??= this.#fetchWanted();
+  }
+
+  get #wants(): boolean {
+    return this.#known < this.#wanted && this.holders > 0;
   }
 
   async #fetchWanted(): Promise<void> {
-    while (this.#known < this.#wanted && this.holders > 0) {
-      try {
-        const page = await this.#read(this.#known, PAGE);
-        if (page.epoch !== this.#epoch || page.oldest > this.#known + 1 || page.latest < this.#known)
-          this.#restart(page);
-        else if (page.latest < this.#wanted && page.end <= this.#known) this.#wanted = this.#known;
-        else if (page.end > this.#known) {
-          // What this node appended meanwhile may have been handed over while the page was on its way.
-          const known = this.#known;
-          this.#push(
-            page.events.filter(({ seq }) => seq > known),
-            page.end,
-          );
-        }
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) this.#context.onFault(error);
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    while (this.#wants) await this.#fetchPage();
+    // In the same turn as the last look at what is wanted, so that word of an append never meets a fetch that is over.
+    this.#fetching = undefined;
+  }
+
+  async #fetchPage(): Promise<void> {
+    // What this node appends while the page is on its way is handed over: compare with what was known when it was asked for.
+    const generation = this.#generation;
+    const after = this.#known;
+    const wanted = this.#wanted;
+    try {
+      const page = await readPage(this.#context.log, this.name, after, PAGE);
+      if (generation !== this.#generation) return;
+      const known = this.#known;
+      if (page.epoch !== this.#epoch || page.oldest > known + 1 || page.latest < after) this.#restart(page);
+      else if (page.end > known) {
+        this.#push(
+          page.events.filter(({ seq }) => seq > known),
+          page.end,
+        );
       }
+      // Word of an append that the log does not hold: of another log. What was heard meanwhile is asked about once more.
+      else if (page.latest < wanted && this.#wanted === wanted) this.#wanted = known;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) this.#context.onFault(error);
+      await this.#pause.wait(RETRY_MS);
     }
   }
 
@@ -258,10 +283,11 @@ export class LiveTopic {
     const live = [...this.#groups.values()].flatMap((group) => [...group.live]).concat([...this.#conflating]);
     // Their positions come from the head, so they step out before it moves.
     for (const subscription of live) subscription.fallBehind();
+    this.#generation += 1;
     this.#epoch = range.epoch;
     this.#head = range.latest;
     this.#known = range.latest;
-    this.#wanted = range.latest;
+    this.#wanted = Math.max(this.#wanted, range.latest);
     this.#pending = [];
     this.ring.restart(range.latest);
     for (const subscription of live) subscription.resume();

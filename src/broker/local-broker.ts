@@ -82,11 +82,14 @@ export class LocalBroker implements Broker {
   async publish(topic: string, events: readonly EventInput[], origin: Origin = {}): Promise<Appended> {
     const bodies = events.map((event) => encodeEventBody(event, origin));
     const appended = await this.#options.log.append({ topic, bodies, idempotency: origin.idempotency });
+    if (appended.kind === 'mismatch') return appended;
+    const last = appended.first + appended.count - 1;
     if (appended.kind === 'appended') {
       this.#topics.get(topic)?.appended(appended.epoch, appended.first, appended.time, bodies);
-      this.#announce(topic, appended.first + bodies.length - 1);
       this.#options.observer?.onPublish?.(bodies.length);
-    }
+    } else this.#topics.get(topic)?.learn(last);
+    // A write that is repeated may be one whose first answer, and the word of it, were lost.
+    this.#announce(topic, last);
     return appended;
   }
 
@@ -172,23 +175,23 @@ export class LocalBroker implements Broker {
     const topic = this.#topics.get(name);
     if (topic === undefined) return;
     topic.holders -= 1;
-    if (topic.holders === 0) this.#topics.delete(name);
+    if (topic.holders > 0) return;
+    this.#topics.delete(name);
+    topic.stop();
   }
 
-  /** Loads the topics that are new here, with one question for all of them. */
+  /** Loads the topics that are new here, with one question for all of them that nobody else is asking about. */
   async #load(topics: readonly LiveTopic[]): Promise<void> {
-    const fresh = topics.filter((topic) => !topic.loaded);
-    if (fresh.length === 0) return;
-    const ranges = this.#options.log.ranges(fresh.map(({ name }) => name));
-    await Promise.all(
-      fresh.map((topic, index) =>
-        topic.load(async () => {
-          const range = (await ranges)[index];
-          if (range === undefined) throw new Error('the log gave too few ranges');
-          return range;
-        }),
-      ),
-    );
+    const fresh = new Map<LiveTopic, number>();
+    for (const topic of topics) if (!topic.loaded && !topic.loading && !fresh.has(topic)) fresh.set(topic, fresh.size);
+    let ranges: Promise<readonly LogRange[]> | undefined;
+    const ask = async (topic: LiveTopic): Promise<LogRange> => {
+      ranges ??= this.#options.log.ranges(Array.from(fresh.keys(), ({ name }) => name));
+      const range = (await ranges)[fresh.get(topic) ?? -1];
+      if (range === undefined) throw new Error('the log gave too few ranges');
+      return range;
+    };
+    await Promise.all(topics.map((topic) => (topic.loaded ? undefined : topic.load(() => ask(topic)))));
   }
 
   async #resolve(topic: LiveTopic, start: Start): Promise<SubscriptionStart> {
@@ -215,20 +218,22 @@ export class LocalBroker implements Broker {
     const fits = () => cursor.epoch === topic.epoch && cursor.seq <= topic.head;
     if (!fits()) await topic.refresh();
     if (fits()) return { cursor, fromWhateverIsThere: false };
-    const range = await this.#range(topic.name);
+    const range = await topic.range();
     // Of another log nothing was seen yet; of this one, what lies ahead of its end cannot be known.
     const unknown = cursor.epoch !== range.epoch;
-    const seq = unknown ? range.oldest - 1 : range.latest;
+    // The log has grown meanwhile, or the topic could not hear of it: the subscription waits for the topic.
+    if (!unknown && cursor.seq <= range.latest) return { cursor, fromWhateverIsThere: false };
+    const from = unknown ? range : { ...range, oldest: range.latest + 1 };
     return {
-      cursor: { epoch: range.epoch, seq },
-      gap: gapOf(topic.name, formatCursor(cursor), range, unknown ? 'unknown-epoch' : 'ahead'),
+      cursor: { epoch: range.epoch, seq: from.oldest - 1 },
+      gap: gapOf(topic.name, formatCursor(cursor), from, unknown ? 'unknown-epoch' : 'ahead'),
       fromWhateverIsThere: false,
     };
   }
 
   async #resolveSince(topic: LiveTopic, time: number): Promise<SubscriptionStart> {
     const cursor = await this.#options.log.seek(topic.name, time);
-    const range = await this.#range(topic.name);
+    const range = await topic.range();
     if (range.oldest === 1 || cursor.seq >= range.oldest) return { cursor, fromWhateverIsThere: false };
     // The first event there is lies after the time, and older ones are gone: some of those may have lain after it too.
     const requested = formatCursor({ epoch: range.epoch, seq: 0 });
@@ -237,12 +242,6 @@ export class LocalBroker implements Broker {
       gap: gapOf(topic.name, requested, range, 'expired'),
       fromWhateverIsThere: false,
     };
-  }
-
-  async #range(topic: string): Promise<LogRange> {
-    const [range] = await this.#options.log.ranges([topic]);
-    if (range === undefined) throw new Error('the log gave too few ranges');
-    return range;
   }
 
   #planTailCheck(): void {
@@ -258,13 +257,11 @@ export class LocalBroker implements Broker {
     try {
       for (let start = 0; start < topics.length; start += TAIL_CHECK_TOPICS) {
         const some = topics.slice(start, start + TAIL_CHECK_TOPICS);
-        const heads = some.map(({ head }) => head);
+        const marks = some.map(({ mark }) => mark);
         const ranges = await this.#options.log.ranges(some.map(({ name }) => name));
         some.forEach((topic, index) => {
-          const range = ranges[index];
-          // What this node appended while the answer was on its way makes the answer old, not the log short.
-          if (range !== undefined && (range.latest >= topic.head || topic.head === heads[index]))
-            void topic.refresh(range);
+          const [range, mark] = [ranges[index], marks[index]];
+          if (range !== undefined && mark !== undefined) void topic.refresh({ range, mark });
         });
       }
     } catch (error) {
@@ -278,7 +275,7 @@ function gapOf(topic: string, requested: string, { epoch, oldest, latest }: LogR
   return {
     topic,
     requested,
-    oldest: formatCursor({ epoch, seq: Math.min(oldest, latest) }),
+    oldest: formatCursor({ epoch, seq: oldest - 1 }),
     latest: formatCursor({ epoch, seq: latest }),
     reason,
   };

@@ -1,10 +1,11 @@
 /** A subscription of the in-process broker: a cursor that reads on, whatever comes in between. */
 import type { Gap, GapReason } from '../protocol/control.ts';
-import { type Cursor, formatCursor } from '../protocol/cursor.ts';
+import { type Cursor, formatCursor, parseCursor } from '../protocol/cursor.ts';
 import { EventBatch, type LogEvent } from '../protocol/event-batch.ts';
 import { type LogRange, StoreUnavailable } from '../store/store.ts';
 import { CONFLATION_RUN, type Subscriber, type Subscription } from './broker.ts';
 import type { LiveTopic } from './live-topic.ts';
+import { Pause } from './pause.ts';
 import { choose, conflate, type Selector } from './selection.ts';
 
 /** Events taken in one step: few at first, so that a slow reader makes us hold little, and more while it keeps up. */
@@ -46,8 +47,10 @@ export class LocalSubscription implements Subscription {
   #lenient: boolean;
   #startGap: Gap | undefined;
   #step = FIRST_STEP;
+  /** The end of a conflation interval. */
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #lastRun = 0;
+  #lastRun = Number.NEGATIVE_INFINITY;
+  readonly #pause = new Pause();
 
   constructor(
     topic: LiveTopic,
@@ -72,6 +75,11 @@ export class LocalSubscription implements Subscription {
   }
 
   get position(): Cursor {
+    // Until the gap was told, the reader stands where it came from: a cursor beyond it would hide the gap.
+    if (this.#startGap !== undefined) {
+      const requested = parseCursor(this.#startGap.requested);
+      if (requested !== undefined) return requested;
+    }
     return { epoch: this.#epoch, seq: this.#joined && !this.conflating ? this.#topic.head : this.#seq };
   }
 
@@ -80,6 +88,7 @@ export class LocalSubscription implements Subscription {
   }
 
   start(subscriber: Subscriber): void {
+    if (this.#closed) return;
     this.#subscriber = subscriber;
     const gap = this.#startGap;
     this.#startGap = undefined;
@@ -95,6 +104,8 @@ export class LocalSubscription implements Subscription {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#pause.end();
     this.#topic.leave(this);
     this.#context.onClose(this);
   }
@@ -121,13 +132,20 @@ export class LocalSubscription implements Subscription {
 
   /** A flush of the topic, for one that conflates: it reads on when its interval is over. */
   wake(): void {
-    if (this.#timer !== undefined || this.#reading) return;
-    const wait = Math.max(0, this.#lastRun + this.#conflateMs - performance.now());
+    if (this.#timer === undefined && !this.#reading) this.#rest(this.#intervalLeft());
+  }
+
+  /** Milliseconds until a live subscription that conflates may deliver again. */
+  #intervalLeft(): number {
+    return this.conflating ? Math.max(0, this.#lastRun + this.#conflateMs - performance.now()) : 0;
+  }
+
+  #rest(milliseconds: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#joined = false;
       this.resume();
-    }, wait);
+    }, milliseconds);
   }
 
   async #readOn(): Promise<void> {
@@ -137,7 +155,10 @@ export class LocalSubscription implements Subscription {
         if (this.#epoch !== this.#topic.epoch) await this.#changeEpoch();
         else if (this.#seq > this.#topic.head) await this.#awaitTopic();
         else if (this.#seq === this.#topic.head) this.#join();
-        else await this.#readStep();
+        else if (this.#live && this.#intervalLeft() > 0) {
+          this.#join();
+          this.#rest(this.#intervalLeft());
+        } else await this.#readStep();
       }
     } catch (error) {
       this.#context.onFault(error);
@@ -163,27 +184,29 @@ export class LocalSubscription implements Subscription {
       this.#take(held, held.length < limit ? this.#topic.head : (held.at(-1)?.seq ?? this.#topic.head));
       return;
     }
-    try {
-      this.#context.onLogRead();
-      const page = await this.#topic.read(this.#seq, limit);
-      if (this.#closed || page.epoch !== this.#epoch || page.epoch !== this.#topic.epoch) return;
-      if (page.latest > this.#topic.known) this.#topic.learn(page.latest);
-      if (page.oldest > this.#seq + 1) {
-        this.#skipTo(page, this.#live ? 'lagged' : 'expired');
-        return;
-      }
-      // Events beyond the topic's head will come by it.
-      const { head } = this.#topic;
-      if (page.end <= head) this.#take(page.events, page.end);
-      else
-        this.#take(
-          page.events.filter(({ seq }) => seq <= head),
-          head,
-        );
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-      await pause();
+    this.#context.onLogRead();
+    const { generation } = this.#topic.mark;
+    const page = await this.#ask(() => this.#topic.read(this.#seq, limit));
+    // When the topic began again meanwhile, the page may be of what was there before.
+    if (this.#closed || page === undefined || generation !== this.#topic.mark.generation) return;
+    if (page.epoch !== this.#epoch || page.latest < this.#seq) {
+      // Another log, or this one set back: the topic learns of it before anything is decided.
+      if (!(await this.#topic.refresh())) await this.#pause.wait(RETRY_MS);
+      return;
     }
+    if (page.latest > this.#topic.known) this.#topic.learn(page.latest);
+    if (page.oldest > this.#seq + 1) {
+      this.#skipTo(page, this.#live ? 'lagged' : 'expired');
+      return;
+    }
+    // Events beyond the topic's head will come by it.
+    const { head } = this.#topic;
+    if (page.end <= head) this.#take(page.events, page.end);
+    else
+      this.#take(
+        page.events.filter(({ seq }) => seq <= head),
+        head,
+      );
   }
 
   #take(events: readonly LogEvent[], end: number): void {
@@ -201,28 +224,31 @@ export class LocalSubscription implements Subscription {
   }
 
   async #changeEpoch(): Promise<void> {
-    const range = await this.#range();
+    const range = await this.#ask(() => this.#topic.range());
     if (this.#closed || range === undefined) return;
-    // The topic may still be on its way to the new epoch.
-    if (range.epoch === this.#topic.epoch) this.#skipTo(range, 'unknown-epoch');
-    else if (!(await this.#topic.refresh())) await pause();
+    // Which of the two is behind? The topic may still be on its way to this subscription's epoch, or to the log's.
+    if (range.epoch !== this.#epoch && range.epoch === this.#topic.epoch) this.#skipTo(range, 'unknown-epoch');
+    else if (!(await this.#topic.refresh())) await this.#pause.wait(RETRY_MS);
   }
 
   /** Stands beyond the topic's head: either the topic has not heard of an append yet, or the log was set back. */
   async #awaitTopic(): Promise<void> {
-    if (!(await this.#topic.refresh())) return pause();
-    const range = await this.#range();
+    if (!(await this.#topic.refresh())) return this.#pause.wait(RETRY_MS);
+    const range = await this.#ask(() => this.#topic.range());
     if (this.#closed || range === undefined || range.epoch !== this.#epoch || this.#seq <= range.latest) return;
     this.#skipTo({ ...range, oldest: range.latest + 1 }, 'ahead');
   }
 
-  /** The log's range now; `undefined` (after a pause) when the log is away. */
-  async #range(): Promise<LogRange | undefined> {
+  /**
+   * Asks the log; `undefined` (after a pause) when it gives no answer. One that is away is waited for, and so is one that fails:
+   * its readers would otherwise stand still without knowing.
+   */
+  async #ask<Answer>(question: () => Promise<Answer>): Promise<Answer | undefined> {
     try {
-      return await this.#topic.read(this.#topic.head, 1);
+      return await question();
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-      await pause();
+      if (!(error instanceof StoreUnavailable)) this.#context.onFault(error);
+      if (!this.#closed) await this.#pause.wait(RETRY_MS);
       return undefined;
     }
   }
@@ -236,7 +262,7 @@ export class LocalSubscription implements Subscription {
     this.#tellGap({
       topic: this.topic,
       requested: formatCursor(requested),
-      oldest: formatCursor({ epoch, seq: Math.min(oldest, latest) }),
+      oldest: formatCursor({ epoch, seq: oldest - 1 }),
       latest: formatCursor({ epoch, seq: latest }),
       reason,
     });
@@ -246,8 +272,4 @@ export class LocalSubscription implements Subscription {
     this.#context.onGap(gap.reason);
     this.#subscriber?.gap(gap, this);
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 }

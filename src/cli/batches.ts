@@ -2,7 +2,7 @@
  * Gathering events into batches between a source that gives and a server that takes, each at its own pace.
  *
  * A batch is due when it is full, when its oldest event has waited long enough, or when no more will come. What waits is
- * bounded: after `add` the source is asked to wait for {@link Batches.room}, so at most two batches and one piece of the
+ * bounded: after `add` the source is asked to wait for {@link Batches.space}, so at most two batches and one piece of the
  * source are held.
  */
 
@@ -25,8 +25,8 @@ export interface Batch {
 export interface Batches {
   /** Adds events in order. After {@link end} it does nothing. */
   add(bodies: readonly string[]): void;
-  /** Resolves when there is room for more, or no need for any. */
-  room(): Promise<void>;
+  /** Resolves when there is space for more, or no need for any. */
+  space(): Promise<void>;
   /** Says that no more will come. */
   end(): void;
   /** The next batch when one is due; `undefined` after the last. One caller at a time. */
@@ -48,7 +48,7 @@ export function createBatches(now: () => number, limits: BatchLimits = BATCH_LIM
   let first = 1;
   let ended = false;
   let changed: (() => void) | undefined;
-  let roomMade: (() => void) | undefined;
+  let spaceMade: (() => void) | undefined;
 
   const overflowing = () => queue.length >= 2 * limits.events || bytes >= 2 * limits.bytes;
 
@@ -65,7 +65,7 @@ export function createBatches(now: () => number, limits: BatchLimits = BATCH_LIM
     queue = queue.slice(count);
     bytes -= size;
     first += count;
-    if (!overflowing()) roomMade?.();
+    if (!overflowing()) spaceMade?.();
     return batch;
   }
 
@@ -91,16 +91,16 @@ export function createBatches(now: () => number, limits: BatchLimits = BATCH_LIM
       }
       changed?.();
     },
-    async room() {
+    async space() {
       if (ended || !overflowing()) return;
       await new Promise<void>((resolve) => {
-        roomMade = resolve;
+        spaceMade = resolve;
       });
     },
     end() {
       ended = true;
       changed?.();
-      roomMade?.();
+      spaceMade?.();
     },
     async next() {
       for (;;) {

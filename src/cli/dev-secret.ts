@@ -1,5 +1,5 @@
 /** The secret of a development server: made once, kept in its data directory, readable by its owner alone. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -20,7 +20,7 @@ export async function ensureDevSecret(dataDir: string): Promise<string> {
   if (known !== undefined) return known;
   await mkdir(dataDir, { recursive: true });
   const file = join(dataDir, 'dev-secret');
-  const temporary = `${file}.${process.pid}`;
+  const temporary = `${file}.${randomUUID()}`;
   await writeFile(temporary, `${randomBytes(48).toString('base64')}\n`, { mode: 0o600 });
   try {
     // A link fails where the name is taken, and what it names is whole: nobody reads half a secret.

@@ -123,7 +123,7 @@ async function publish(
 }
 
 /**
- * Reads the source into the batches, as fast as they have room. What cannot be read ends it, after what came before, and
+ * Reads the source into the batches, as fast as they have space. What cannot be read ends it, after what came before, and
  * is the answer: it matters only when all of that has been published.
  */
 async function feed(source: Source, batches: Batches, options: PublishOptions): Promise<CommandError | undefined> {
@@ -143,7 +143,7 @@ async function feed(source: Source, batches: Batches, options: PublishOptions): 
         }
       }
       batches.add(bodies);
-      await batches.room();
+      await batches.space();
     }
     return undefined;
   } catch (error) {

@@ -103,7 +103,6 @@ export class EventStream implements Due {
     this.#feeds = [...this.#feeds, ...feeds];
     this.#awaited += feeds.length;
     for (const feed of feeds) feed.start(this);
-    if (feeds.length === 0) this.#tellReady();
   }
 
   /** Takes topics off the stream. */

@@ -26,7 +26,13 @@ export interface PageOptions {
 }
 
 export type PageResult =
-  | { readonly kind: 'page'; readonly events: readonly LogEvent[]; readonly cursor: string; readonly more: boolean; readonly gap: Gap | undefined }
+  | {
+      readonly kind: 'page';
+      readonly events: readonly LogEvent[];
+      readonly cursor: string;
+      readonly more: boolean;
+      readonly gap: Gap | undefined;
+    }
   /** The log could not be read in time. */
   | { readonly kind: 'unavailable' };
 
@@ -53,7 +59,7 @@ export class PageCollector {
   }
 
   get ready(): boolean {
-    return !this.#finished && !this.#full;
+    return !this.#finished;
   }
 
   /** Starts the feeds, and resolves with the page. */
@@ -79,8 +85,9 @@ export class PageCollector {
       this.#events.push(event);
       this.#size += event.size;
     }
+    // A page that is just full waits for one event more, or for the end of replay: only they tell whether there is more.
     // Ephemeral events alone are nothing that a page could hold.
-    if (this.#full || (this.#behind === 0 && this.#events.length > 0)) this.#answer();
+    if (this.#cut.size > 0 || (this.#behind === 0 && this.#events.length > 0)) this.#answer();
   }
 
   gap(gap: Gap): void {
@@ -96,7 +103,8 @@ export class PageCollector {
 
   caughtUp(): void {
     this.#behind -= 1;
-    if (this.#behind === 0 && (!this.#options.wait || this.#events.length > 0 || this.#gap !== undefined)) this.#answer();
+    if (this.#behind === 0 && (!this.#options.wait || this.#events.length > 0 || this.#gap !== undefined))
+      this.#answer();
   }
 
   get #full(): boolean {
@@ -106,7 +114,13 @@ export class PageCollector {
   #answer(): void {
     if (this.#finished) return;
     const cursor = formatCompoundCursor(this.#feeds.map((feed) => this.#cut.get(feed.topic) ?? feed.position));
-    this.#finish({ kind: 'page', events: this.#events, cursor, more: this.#cut.size > 0 || this.#behind > 0, gap: this.#gap });
+    this.#finish({
+      kind: 'page',
+      events: this.#events,
+      cursor,
+      more: this.#cut.size > 0 || this.#behind > 0,
+      gap: this.#gap,
+    });
   }
 
   #finish(result: PageResult): void {

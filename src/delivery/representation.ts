@@ -22,6 +22,9 @@ export interface Representation {
 /** Event names that `EventSource` uses itself: a type of that name is sent unnamed. */
 const RESERVED_TYPES = new Set(['open', 'error', DEFAULT_TYPE]);
 
+/** What a line of a stream can carry as a name. The edge refuses other types, but code that embeds the broker may use any. */
+const NAMEABLE = /^[^$\r\n\0][^\r\n\0]*$/;
+
 const FORMATS: readonly StreamFormat[] = ['sse', 'sse-named', 'ndjson'];
 const FRAMINGS: readonly Framing[] = ['none', 'chunked'];
 
@@ -47,7 +50,7 @@ function create(format: StreamFormat, framing: Framing, index: number): Represen
   const named = format === 'sse-named';
   const sseBlock = (event: LogEvent, id: string | undefined): string => {
     // An event's JSON has no line break and its id none either, so the block needs no check here: this is the hot path.
-    const name = named && !RESERVED_TYPES.has(event.type) ? `event: ${event.type}\n` : '';
+    const name = named && !RESERVED_TYPES.has(event.type) && NAMEABLE.test(event.type) ? `event: ${event.type}\n` : '';
     return id === undefined ? `${name}data: ${event.json}\n\n` : `${name}id: ${id}\ndata: ${event.json}\n\n`;
   };
   const render = (batch: EventBatch, idOf: (event: LogEvent) => string | undefined): Uint8Array => {

@@ -17,7 +17,7 @@ export class TimerWheel {
   readonly #onFault: (error: unknown) => void;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #clock: () => number;
-  readonly #origin: number;
+  #origin: number;
   /** Ticks since the wheel was made. */
   now = 0;
 
@@ -46,7 +46,8 @@ export class TimerWheel {
     const place = this.#places.get(item);
     if (place === undefined) return;
     this.#places.delete(item);
-    this.#slots.get(place)?.delete(item);
+    const slot = this.#slots.get(place);
+    if (slot?.delete(item) && slot.size === 0) this.#slots.delete(place);
   }
 
   /** The first tick at or after a time (ms since 1970). */
@@ -54,17 +55,18 @@ export class TimerWheel {
     return Math.ceil((time - this.#origin) / TICK_MS);
   }
 
-  /** Looks at all that is due by now. */
+  /** Looks at all that is due by now; what was missed while the timer was late is made up for once, not tick by tick. */
   advance(): void {
     const until = Math.floor((this.#clock() - this.#origin) / TICK_MS);
-    // A clock that is set back must not stop the heartbeats.
+    // A clock that is set back must not stop the heartbeats, nor end tokens early: ticks go on, and times are reckoned anew.
+    if (until < this.now - 1) this.#origin = this.#clock() - this.now * TICK_MS;
     const last = Math.max(until, this.now + 1);
-    while (this.now < last) {
-      this.now += 1;
-      const slot = this.#slots.get(this.now);
-      if (slot === undefined) continue;
-      this.#slots.delete(this.now);
-      for (const item of slot) this.#look(item);
+    const late = last > this.now + 1;
+    this.now = last;
+    const due = late ? [...this.#slots.keys()].filter((tick) => tick <= last).sort((a, b) => a - b) : [last];
+    for (const tick of due) {
+      for (const item of this.#slots.get(tick) ?? []) this.#look(item);
+      this.#slots.delete(tick);
     }
   }
 
@@ -75,7 +77,7 @@ export class TimerWheel {
   }
 
   #look(item: Due): void {
-    this.#places.delete(item);
+    this.cancel(item);
     try {
       const next = item.onDue(this.now);
       if (next !== undefined) this.schedule(item, next);

@@ -235,7 +235,15 @@ export function openApiDocument(base: string): object {
           requestBody: body(ticketRequestSchema),
           responses: {
             '201': { description: 'A ticket.', content: json(ticketSchema) },
-            ...problems('malformed', 'invalid', 'invalid-topic', 'too-many-topics', 'too-large', ...CREDENTIALS),
+            ...problems(
+              'malformed',
+              'unsupported-media-type',
+              'invalid',
+              'invalid-topic',
+              'too-many-topics',
+              'too-large',
+              ...CREDENTIALS,
+            ),
           },
         },
       },
@@ -247,7 +255,7 @@ export function openApiDocument(base: string): object {
           requestBody: body(revocationSchema),
           responses: {
             '204': { description: 'Revoked, on every node within a second.' },
-            ...problems('malformed', 'invalid', ...CREDENTIALS, 'unavailable'),
+            ...problems('malformed', 'unsupported-media-type', 'invalid', ...CREDENTIALS, 'unavailable'),
           },
         },
       },

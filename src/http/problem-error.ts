@@ -54,7 +54,16 @@ export function respondToError(log: Log): (error: Error, c: Context) => Response
     if (error instanceof ProblemError) return problemResponse(c, error.code, error.options);
     if (error instanceof StoreUnavailable) return problemResponse(c, 'unavailable');
     if (error instanceof HTTPException) return problemResponse(c, error.status === 413 ? 'too-large' : 'malformed');
+    if (c.req.raw.signal.aborted || isConnectionError(error)) {
+      // Nobody is left to read the answer; it only ends the request.
+      log.debug({ error, request: c.get('requestId') }, 'a client went away in the middle of a request');
+      return problemResponse(c, 'malformed');
+    }
     log.error({ error, request: c.get('requestId') }, 'a request failed');
     return problemResponse(c, 'internal');
   };
+}
+
+function isConnectionError(error: Error): boolean {
+  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE');
 }

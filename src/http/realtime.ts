@@ -29,6 +29,7 @@ import { createMemoryStore } from '../store/memory.ts';
 import { type Retention, type Store, StoreUnavailable } from '../store/store.ts';
 import { authenticate } from './authenticate.ts';
 import { type CallerLimits, createCallerLimiter, DEFAULT_CALLER_LIMITS } from './caller-limiter.ts';
+import { requireLegiblePath } from './legible-path.ts';
 import { type Log, SILENT } from './log.ts';
 import { observeRequests } from './observe-requests.ts';
 import type { RealtimeObserver } from './observer.ts';
@@ -262,6 +263,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     await next();
   });
   app.route('/', operatingRoute(services, options.metrics));
+  app.use('/v1/*', requireLegiblePath);
   app.use(
     '/v1/*',
     authenticate(services, { address: remoteAddress(options.trustProxy ?? 0), local: options.local ?? (() => false) }),

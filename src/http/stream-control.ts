@@ -15,6 +15,7 @@ import { subscribeRequest } from './starting-point.ts';
 
 /** Length of a node's name at the start of its streams' ids. */
 export const NODE_NAME_LENGTH = 8;
+const STREAM_ID = /^[0-9a-z]{40}$/;
 /** How long another node may take to answer, in ms. */
 const CALL_MS = 2000;
 
@@ -108,6 +109,7 @@ export function createStreamControl({
   }
 
   async function ask(request: Request, by?: Principal): Promise<ControlOutcome> {
+    if (!STREAM_ID.test(request.id)) return { kind: 'not-found' };
     const node = request.id.slice(0, NODE_NAME_LENGTH);
     if (node === streams.node) return here(request, by);
     const answer = await calls.call(node, 'stream', request, CALL_MS);

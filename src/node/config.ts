@@ -151,8 +151,8 @@ const schema = z.object({
   LIMIT_TOPICS_PER_STREAM: setting(whole(1, 1000), '50', 'The most topics of one stream.'),
   LIMIT_STREAMS_PER_SUBJECT: setting(limit(), '100', 'The most open streams of one `sub`; `none` for any.'),
   LIMIT_STREAMS_PER_ADDRESS: setting(limit(), '1000', 'The most open streams of one address; `none` for any.'),
-  LIMIT_WRITES_PER_SUBJECT: setting(limit(), '100', 'Publishes a second of one `sub`; `none` for any.'),
-  LIMIT_WRITES_PER_ADDRESS: setting(limit(), '1000', 'Publishes a second of one address; `none` for any.'),
+  LIMIT_WRITES_PER_SUBJECT: setting(limit(), '1000', 'Publishes a second of one `sub`; `none` for any.'),
+  LIMIT_WRITES_PER_ADDRESS: setting(limit(), '5000', 'Publishes a second of one address; `none` for any.'),
 });
 
 type Name = keyof typeof schema.shape;

@@ -1,6 +1,6 @@
 /** This machine's own numbers as events: the first live data that a new user sees. */
 import { cpus, freemem, hostname, loadavg, totalmem, uptime } from 'node:os';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createHistogram } from 'node:perf_hooks';
 import type { EventInput } from '../protocol/event.ts';
 
 /** Where the numbers go. */
@@ -80,8 +80,7 @@ export function startHostMetrics(options: HostMetricsOptions): { stop(): void } 
 
 /** Measures from one reading to the next. */
 function createMeter(): { read(): Omit<HostMetrics, 'server'>; close(): void } {
-  const delay = monitorEventLoopDelay({ resolution: SAMPLE_MS });
-  delay.enable();
+  const delay = createDelaySampler();
   let cores = coreTimes();
   let own = process.cpuUsage();
   let at = performance.now();
@@ -93,8 +92,6 @@ function createMeter(): { read(): Omit<HostMetrics, 'server'>; close(): void } {
       const used = process.cpuUsage(own);
       const elapsedMicros = Math.max(1, (now - at) * 1000);
       const each = nextCores.map((core, index) => share(cores[index], core));
-      const loop = { mean: lateness(delay.mean), p99: lateness(delay.percentile(99)), max: lateness(delay.max) };
-      delay.reset();
       own = process.cpuUsage();
       cores = nextCores;
       at = now;
@@ -104,7 +101,7 @@ function createMeter(): { read(): Omit<HostMetrics, 'server'>; close(): void } {
         cpu: { total: tenth(each.reduce((sum, value) => sum + value, 0) / Math.max(1, each.length)), cores: each },
         load: loadavg().map((value) => Math.round(value * 100) / 100),
         memory: { total: totalmem(), used: totalmem() - freemem() },
-        loop,
+        loop: delay.read(),
         process: {
           rss: process.memoryUsage.rss(),
           heap: process.memoryUsage().heapUsed,
@@ -114,8 +111,38 @@ function createMeter(): { read(): Omit<HostMetrics, 'server'>; close(): void } {
       };
     },
     close() {
-      delay.disable();
+      delay.stop();
     },
+  };
+}
+
+/**
+ * Measures how late a timer runs. Not `monitorEventLoopDelay`: its `reset` forgets the delay that is just ending, and a reading
+ * that comes right after a stall would lose the stall.
+ */
+function createDelaySampler(): { read(): HostMetrics['loop']; stop(): void } {
+  /** In microseconds, and one more, because it holds nothing below 1. */
+  const histogram = createHistogram();
+  let last = performance.now();
+  const sample = (): void => {
+    const now = performance.now();
+    histogram.record(1 + Math.max(0, Math.round((now - last - SAMPLE_MS) * 1000)));
+    last = now;
+  };
+  const timer = setInterval(sample, SAMPLE_MS);
+  timer.unref();
+  const ms = (value: number): number => (Number.isFinite(value) ? Math.round((value - 1) / 10) / 100 : 0);
+  return {
+    read() {
+      // The timer may be due already and only be waiting for its turn.
+      if (performance.now() - last > SAMPLE_MS) sample();
+      const { mean, max, count } = histogram;
+      const loop =
+        count === 0 ? { mean: 0, p99: 0, max: 0 } : { mean: ms(mean), p99: ms(histogram.percentile(99)), max: ms(max) };
+      histogram.reset();
+      return loop;
+    },
+    stop: () => clearInterval(timer),
   };
 }
 
@@ -136,13 +163,6 @@ function share(before: CoreTime | undefined, after: CoreTime): number {
   const all = after.all - (before?.all ?? after.all);
   const busy = after.busy - (before?.busy ?? after.busy);
   return all <= 0 ? 0 : tenth(Math.min(100, Math.max(0, (busy / all) * 100)));
-}
-
-/** The sampler records the time between two of its timers, in ns; what exceeds its own interval is delay. */
-function lateness(nanoseconds: number): number {
-  const ms = nanoseconds / 1e6 - SAMPLE_MS;
-  // Without a single sample the mean is NaN.
-  return Number.isFinite(ms) ? Math.max(0, Math.round(ms * 100) / 100) : 0;
 }
 
 function tenth(value: number): number {

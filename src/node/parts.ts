@@ -8,6 +8,7 @@ import { createPostgresStore, type PostgresStoreOptions } from '../store/postgre
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import type { Config } from './config.ts';
 import { lockDataDir } from './data-dir-lock.ts';
+import { createDatabaseSocket } from './database-socket.ts';
 import { StartError } from './start-error.ts';
 
 export interface Parts {
@@ -63,9 +64,9 @@ async function connect(url: string, { node, log, onCommit }: PartsOptions): Prom
       import('../store/postgres/postgres-js.ts'),
       import('../bus/postgres.ts'),
     ]);
-    const database = await connectPostgres({ url });
+    const database = await connectPostgres({ url, socket: createDatabaseSocket() });
     const store = await createPostgresStore(database, { schedule: setImmediate, ...(onCommit && { onCommit }) });
-    const bus = createPostgresBus({ database: url, node, log });
+    const bus = createPostgresBus({ database: url, node, log, socket: createDatabaseSocket() });
     return { store, bus, busDropped: () => bus.counts.dropped, release: async () => {} };
   } catch (error) {
     throw new StartError('database', `The database cannot be used: ${reasonOf(error)}`, { cause: error });

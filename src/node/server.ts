@@ -1,9 +1,10 @@
 /** A Sluice server on Node: its parts chosen by the configuration, served, and drained in good order. */
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { createRealtime, type Realtime, type RealtimeOptions } from '../http/realtime.ts';
 import { compileTopicPattern } from '../protocol/topic.ts';
+import type { Retention } from '../store/store.ts';
 import type { Config, Mode } from './config.ts';
 import { createLogger } from './logger.ts';
 import { isLocal, refuseStrangers } from './loopback.ts';
@@ -29,6 +30,10 @@ const HEADERS_MS = 10_000;
 /** Longer than proxies keep an idle connection to us, so that it is they who close it. */
 const KEEP_ALIVE_MS = 65_000;
 
+/** An event a second is worth keeping for the page's charts, not for a week. */
+const HOST_METRICS = 'host:metrics';
+const SHORT: Retention = { ageMs: 3_600_000 };
+
 /** @throws StartError when the database, the data directory or the port cannot be had */
 export async function startServer(config: Config, { mode }: { readonly mode: Mode }): Promise<RunningServer> {
   const node = crypto.randomUUID().slice(0, 8);
@@ -44,7 +49,7 @@ export async function startServer(config: Config, { mode }: { readonly mode: Mod
   });
   const { store, bus } = parts;
   const realtime = createRealtime({
-    ...optionsOf(config),
+    ...optionsOf(config, mode),
     ...(mode === 'dev' && { local: isLocal, guard: refuseStrangers }),
     ...(bus && { bus }),
     store: { ...store, log: counters.observe(store.log) },
@@ -71,6 +76,7 @@ export async function startServer(config: Config, { mode }: { readonly mode: Mod
   };
   const stopExtras = mode === 'dev' ? await addDevelopmentExtras(realtime) : () => {};
   const server = createAdaptorServer({ fetch: realtime.fetch }) as Server;
+  const silent = watchConnections(server);
   server.requestTimeout = REQUEST_MS;
   server.headersTimeout = HEADERS_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -87,7 +93,7 @@ export async function startServer(config: Config, { mode }: { readonly mode: Mod
     realtime,
     close() {
       stopExtras();
-      closing ??= drain(server, realtime)
+      closing ??= drain(server, realtime, silent)
         .then(() => end(realtime, parts))
         .finally(() => log.flush());
       return closing;
@@ -96,9 +102,10 @@ export async function startServer(config: Config, { mode }: { readonly mode: Mod
 }
 
 /** Stops taking connections, ends streams, and resolves when the last request has been answered. */
-async function drain(server: Server, realtime: Realtime): Promise<void> {
+async function drain(server: Server, realtime: Realtime, silent: SilentConnections): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   realtime.drain();
+  silent.destroy();
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_MS);
   await closed;
@@ -111,7 +118,7 @@ async function end(realtime: Realtime, parts: Parts): Promise<void> {
   await parts.release();
 }
 
-function optionsOf(config: Config): RealtimeOptions {
+function optionsOf(config: Config, mode: Mode): RealtimeOptions {
   const patterns = config.compactTopics.map(compileTopicPattern).filter((pattern) => pattern !== undefined);
   const { requestBytes, eventBytes, topicsPerStream, ...callerLimits } = config.limits;
   return {
@@ -119,7 +126,7 @@ function optionsOf(config: Config): RealtimeOptions {
     cors: config.corsOrigins,
     limits: { requestBytes, eventBytes, topicsPerStream },
     callerLimits,
-    retention: config.retention,
+    retention: (topic) => (topic === HOST_METRICS && mode === 'dev' ? SHORT : config.retention),
     ...(patterns.length > 0 && { compact: (topic: string) => patterns.some((covers) => covers(topic)) }),
     trustProxy: config.trustProxy,
     schedule: setImmediate,
@@ -155,6 +162,27 @@ function listen(server: Server, { port, host }: Config): Promise<void> {
     });
     server.listen(port, host, () => resolve());
   });
+}
+
+interface SilentConnections {
+  /** Cuts the connections on which nothing was ever said: a browser opens such ones ahead, and they would hold up the drain. */
+  destroy(): void;
+}
+
+function watchConnections(server: Server): SilentConnections {
+  const open = new Set<Socket>();
+  function forget(this: Socket): void {
+    open.delete(this);
+  }
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.on('close', forget);
+  });
+  return {
+    destroy() {
+      for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
+    },
+  };
 }
 
 function urlOf(server: Server): string {

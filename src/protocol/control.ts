@@ -12,7 +12,7 @@ export interface Gap {
   readonly topic: string;
   /** The cursor that the reader came with. */
   readonly requested: string;
-  /** The oldest event that can still be delivered, or `latest` when there is none. */
+  /** The position just before the oldest event that can still be delivered: reading after it gives all there is. */
   readonly oldest: string;
   readonly latest: string;
   readonly reason: GapReason;

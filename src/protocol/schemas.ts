@@ -167,7 +167,7 @@ export const topicsQuerySchema = z.object({ topic: many(topicSchema, 100_000) })
 
 export const topicParamSchema = z.object({ topic: topicSchema });
 
-export const streamParamSchema = z.object({ stream: z.string().regex(/^[0-9a-z]{40}$/, 'not a stream') });
+export const streamParamSchema = z.object({ stream: z.string().min(1).max(128) });
 
 /** One topic of a stream that is opened with a body. */
 export const streamTopicSchema = z

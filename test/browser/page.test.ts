@@ -66,6 +66,28 @@ describe.skipIf(CHROMIUM === undefined)('the first page', () => {
     expect(await drawn.jsonValue()).toBe(true);
   });
 
+  it('draws what was before the page was opened', async () => {
+    const least = 7;
+    await expect
+      .poll(async () => (await (await fetch(`${served.url}/v1/topics/host:metrics`)).json()).events, {
+        timeout: 20_000,
+      })
+      .toBeGreaterThanOrEqual(least);
+    await page.goto(served.url);
+    await page.locator('#host-state[data-state=live]').waitFor();
+    const opened = Date.now();
+    // A chart shows 90 seconds; four of them must be there long before the page itself has seen four.
+    await page.waitForFunction(() => {
+      const canvas = document.querySelectorAll('canvas')[4];
+      const { width = 0, height = 0 } = canvas ?? {};
+      const pixels = canvas?.getContext('2d')?.getImageData(0, Math.round(height * 0.9), width, 1).data ?? [];
+      let drawn = 0;
+      for (let x = 0; x < width; x += 1) if (pixels[x * 4 + 3] !== 0) drawn += 1;
+      return drawn > (width * 4) / 90;
+    });
+    expect(Date.now() - opened).toBeLessThan(3000);
+  });
+
   it('publishes, shows the cursor, and sees the event in the stream and in the list of topics', async () => {
     await page.goto(served.url);
     await live();

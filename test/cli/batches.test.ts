@@ -15,7 +15,7 @@ describe('batches', () => {
         const feeding = (async () => {
           for (const piece of pieces) {
             batches.add(piece);
-            await batches.room();
+            await batches.space();
           }
           batches.end();
         })();
@@ -46,12 +46,12 @@ describe('batches', () => {
   test('a source that is faster than the server is asked to wait', async () => {
     const batches = createBatches(() => 0, limits);
     batches.add(Array.from({ length: 12 }, String));
-    let room = false;
-    const waiting = batches.room().then(() => {
-      room = true;
+    let space = false;
+    const waiting = batches.space().then(() => {
+      space = true;
     });
     await new Promise(setImmediate);
-    expect(room).toBe(false);
+    expect(space).toBe(false);
     await batches.next();
     await waiting;
     expect(batches.waiting).toBe(7);

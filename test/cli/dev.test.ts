@@ -38,7 +38,8 @@ function shell(command: string, until?: (output: string) => boolean): Promise<st
   });
 }
 
-describe('sluice dev', () => {
+// A database is started and ended several times.
+describe('sluice dev', { timeout: 90_000 }, () => {
   afterEach(endAll);
 
   test('every command that it shows works as it stands', async () => {
@@ -66,7 +67,7 @@ describe('sluice dev', () => {
     for (const path of ['/', '/docs']) expect((await fetch(url + path)).status, path).toBe(200);
   });
 
-  test('events outlive it in its data directory', { timeout: 60_000 }, async () => {
+  test('events outlive it in its data directory', async () => {
     const first = await dev();
     const published = await run(['publish', 'kept', '"still here"'], { env: { SLUICE_URL: first.url } });
     expect(published).toMatchObject({ code: 0, stderr: '' });
@@ -132,7 +133,7 @@ describe('sluice dev', () => {
   });
 });
 
-describe('sluice serve', () => {
+describe('sluice serve', { timeout: 90_000 }, () => {
   afterEach(endAll);
 
   test('names every mistake at once, and ends with 2', async () => {

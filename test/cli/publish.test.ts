@@ -1,12 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { endAll, eventually, linesOf, run, start } from './run.ts';
+import { endAll, eventually, linesOf, run, start, whereNobodyListens } from './run.ts';
 import { startWireServer, type WireServer } from './wire-server.ts';
 
-describe('sluice publish', () => {
+describe('sluice publish', { timeout: 60_000 }, () => {
   let server: WireServer;
   let directory = '';
   let env: { SLUICE_URL: string };
@@ -191,21 +190,13 @@ describe('sluice publish', () => {
   });
 
   test('tells a newcomer that no server is there, soon, and ends with 4', async () => {
-    // A port that was free a moment ago, and that nobody listens on.
-    const probe = createServer();
-    await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-    const { port } = probe.address() as { port: number };
-    await new Promise((resolve) => probe.close(resolve));
-    const url = `http://127.0.0.1:${port}`;
-    const ended = await run(['publish', 'nowhere', '1', '--no-retry', '--url', url]);
-    expect(ended).toEqual({
-      code: 4,
-      stdout: '',
-      stderr: `sluice: no Sluice at ${url} — start one with \`sluice dev\`\n`,
+    await whereNobodyListens(async (url) => {
+      const text = `no Sluice at ${url} — start one with \`sluice dev\``;
+      const ended = await run(['publish', 'nowhere', '1', '--no-retry', '--url', url]);
+      expect(ended).toEqual({ code: 4, stdout: '', stderr: `sluice: ${text}\n` });
+      const patient = await run(['publish', 'nowhere', '1', '--retry-for', '1s', '--url', url]);
+      expect(patient).toEqual({ code: 4, stdout: '', stderr: `sluice: ${text}; trying again\nsluice: ${text}\n` });
     });
-    const patient = await run(['publish', 'nowhere', '1', '--retry-for', '1s', '--url', url]);
-    expect(patient.code).toBe(4);
-    expect(linesOf(patient.stderr)[0]).toContain('trying again');
   });
 
   test('refuses what cannot be a topic, a type, a URL or a duration, with 2', async () => {
@@ -235,5 +226,33 @@ describe('sluice publish', () => {
     expect(code).toBe(130);
     // Whether the second was read before the signal is a race; that nothing is doubled or torn is not.
     expect(['a', 'a,b']).toContain(dataOf('interrupted').join());
+  });
+
+  test('one press of Ctrl-C that arrives twice is one, and a second press ends it at once', async () => {
+    const attempts = () => server.requests.filter(({ url }) => url.includes('twice')).length;
+    let healed = false;
+    server.fault = () => (healed ? undefined : { status: 503 });
+    const patient = start(['publish', 'twice'], env);
+    patient.child.stdin.write('a\n');
+    await eventually(() => attempts() > 0, 'it has tried');
+    patient.child.kill('SIGINT');
+    patient.child.kill('SIGINT');
+    healed = true;
+    expect((await patient.ended).code).toBe(130);
+    expect(dataOf('twice')).toEqual(['a']);
+
+    healed = false;
+    const before = attempts();
+    const hurried = start(['publish', 'twice'], env);
+    hurried.child.stdin.write('b\n');
+    await eventually(() => attempts() > before, 'it has tried');
+    hurried.child.kill('SIGINT');
+    const begin = performance.now();
+    // Two presses are told apart by the time between them, so time is what this waits for.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    hurried.child.kill('SIGINT');
+    expect((await hurried.ended).code).toBe(130);
+    // Alone, the first press would let it try for three seconds.
+    expect(performance.now() - begin).toBeLessThan(2500);
   });
 });

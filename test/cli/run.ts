@@ -1,5 +1,6 @@
 /** Runs the command line as real child processes. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -93,4 +94,18 @@ export async function eventually(condition: () => boolean, what: string, ms = 15
 
 export function linesOf(text: string): readonly string[] {
   return text.split('\n').filter((line) => line !== '');
+}
+
+/**
+ * Calls `use` with a URL that refuses connections. The port is held on another loopback address for as long, so that nothing
+ * else can begin to listen there.
+ */
+export async function whereNobodyListens(use: (url: string) => Promise<void>): Promise<void> {
+  const holder = createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  try {
+    await use(`http://127.0.0.9:${(holder.address() as AddressInfo).port}`);
+  } finally {
+    holder.close();
+  }
 }

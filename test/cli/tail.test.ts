@@ -3,10 +3,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { endAll, eventually, linesOf, run, start } from './run.ts';
+import { endAll, eventually, linesOf, run, start, whereNobodyListens } from './run.ts';
 import { startWireServer, type WireServer } from './wire-server.ts';
 
-describe('sluice tail', () => {
+describe('sluice tail', { timeout: 60_000 }, () => {
   let server: WireServer;
   let directory = '';
   let env: { SLUICE_URL: string };
@@ -198,12 +198,9 @@ describe('sluice tail', () => {
   });
 
   test('without retry it ends with 4, and tells how to start a server', async () => {
-    const gone = await startWireServer();
-    await gone.close();
-    expect(await run(['tail', 't', '--no-retry', '--url', gone.url])).toEqual({
-      code: 4,
-      stdout: '',
-      stderr: `sluice: no Sluice at ${gone.url} — start one with \`sluice dev\`\n`,
+    await whereNobodyListens(async (url) => {
+      const stderr = `sluice: no Sluice at ${url} — start one with \`sluice dev\`\n`;
+      expect(await run(['tail', 't', '--no-retry', '--url', url])).toEqual({ code: 4, stdout: '', stderr });
     });
   });
 

@@ -1,4 +1,5 @@
 /** Behind a real nginx that buffers and has little patience. */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSseParser, type SseBlock } from '../../src/protocol/sse.ts';
 import { numbers, type Served, serveForTest } from '../browser/served.ts';
@@ -6,10 +7,18 @@ import { NGINX, type Nginx, startNginx } from './nginx.ts';
 
 /** What nginx 1.22 does unless told otherwise (HTTP/1.0 to the server among it), but for the time-out, which is 60 s there. */
 const DEFAULTS = ['proxy_buffering on', 'proxy_read_timeout 5s'];
-/** What the deployment guide says. */
-const ADVISED = ['proxy_http_version 1.1', 'proxy_set_header Connection ""', 'proxy_set_header Host $host'];
+/** What the deployment guide says, but for where the server is and how long nginx waits for it. */
+const ADVISED = guideDirectives().filter((line) => !/^proxy_(pass|read_timeout) /.test(line));
 /** Takes our request not to buffer for nothing. */
 const DEAF = ['proxy_ignore_headers X-Accel-Buffering'];
+
+/** The directives of the first `location` in the guide. */
+function guideDirectives(): readonly string[] {
+  const guide = readFileSync(new URL('../../docs/guides/deployment.md', import.meta.url), 'utf8');
+  const [, body = ''] = /```nginx\nlocation \/ \{\n([^}]*)\}/.exec(guide) ?? [];
+  const lines = body.split('\n').map((line) => line.trim().replace(/;$/, ''));
+  return lines.filter((line) => line !== '');
+}
 
 const eventsPath = (topic: string): string => `/v1/topics/${encodeURIComponent(topic)}/events`;
 
@@ -78,6 +87,11 @@ describe.skipIf(NGINX === undefined)('behind nginx', () => {
 
   const proxyOf = (name: 'plain' | 'advised' | 'deaf'): Nginx => ({ plain, advised, deaf })[name];
   const topicOf = (name: string): string => `nginx:${name}${count++}`;
+
+  it('is set up as the deployment guide says', () => {
+    expect(ADVISED).toContain('proxy_http_version 1.1');
+    expect(ADVISED.length).toBeGreaterThanOrEqual(4);
+  });
 
   it.concurrent.for(['plain', 'advised'] as const)(
     'streams at once although it buffers, because the answer asks it not to (%s)',

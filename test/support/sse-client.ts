@@ -33,7 +33,7 @@ export interface SseConnection {
 export function openSse({ port, path, lastEventId, token, onBlock, onEnd }: SseRequest): SseConnection {
   const socket = connect(port, '127.0.0.1');
   let status: number | undefined;
-  let head = Buffer.alloc(0);
+  let head: Buffer = Buffer.alloc(0);
   const unchunk = createUnchunker();
   const parse = createBlockParser(onBlock);
   socket.on('connect', () => {
@@ -62,7 +62,7 @@ export function openSse({ port, path, lastEventId, token, onBlock, onEnd }: SseR
 
 /** Takes the bytes of a chunked body (RFC 9112 section 7.1), gives those of its content. */
 export function createUnchunker(): (bytes: Buffer) => Buffer {
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   /** Bytes of the present chunk still to come, its line break included; 0 before a size line. */
   let left = 0;
   return (bytes) => {

@@ -17,7 +17,11 @@ export function streamsRoute(services: Services): Hono<Env> {
   const body = jsonBody(limits.requestBytes);
   const changed = (c: RequestContext, outcome: ControlOutcome, stream: string): Response => {
     if (outcome.kind === 'done') return c.json({ stream, topics: outcome.topics });
-    throw outcome.kind === 'too-many-topics' ? tooManyTopics(services) : new ProblemError(outcome.kind);
+    if (outcome.kind === 'too-many-topics') throw tooManyTopics(services);
+    // Somebody else's stream: without a token it may yet be the caller's own.
+    if (outcome.kind === 'forbidden' && c.get('principal').kind === 'anonymous')
+      throw new ProblemError('token-required');
+    throw new ProblemError(outcome.kind);
   };
   return new Hono<Env>()
     .post('/streams', body, validate('json', streamOpenSchema), (c) => {

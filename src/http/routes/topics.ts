@@ -15,7 +15,7 @@ export function topicsRoute({ store, broker }: Services): Hono<Env> {
     topic,
     events: latest - oldest + 1,
     bytes,
-    oldest: formatCursor({ epoch, seq: Math.min(oldest, latest) }),
+    oldest: formatCursor({ epoch, seq: oldest - 1 }),
     latest: formatCursor({ epoch, seq: latest }),
     updated: new Date(updated).toISOString(),
     subscribers: broker.subscribers(topic),

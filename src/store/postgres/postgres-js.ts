@@ -9,6 +9,8 @@ export interface PostgresOptions {
   readonly connections?: number;
   /** Milliseconds that a statement may take before its caller is told that the database is unavailable. */
   readonly timeoutMs?: number;
+  /** Dials, in place of postgres.js: see its option `socket`. */
+  readonly socket?: ((address: never) => unknown) | undefined;
 }
 
 /** Keeps two nodes that start together from migrating together: an advisory lock of this number, held by a transaction. */
@@ -18,8 +20,10 @@ const MIGRATION_LOCK = 7_589_230_214;
  * Connects and brings the schema up to date.
  * @throws StoreUnavailable when the database cannot be reached
  */
-export async function connectPostgres({ url, connections = 10, timeoutMs = 5000 }: PostgresOptions): Promise<Database> {
+export async function connectPostgres({ url, connections = 10, timeoutMs = 5000, socket }: PostgresOptions): Promise<Database> {
   const sql = postgres(url, {
+    // postgres.js takes this option but does not declare it.
+    ...(socket && ({ socket } as object)),
     max: connections,
     connect_timeout: 3,
     // A database that comes back is found within a second, however long it was away.

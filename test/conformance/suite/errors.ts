@@ -136,8 +136,9 @@ export function errors({ it }: Suite): void {
 
 /** For a target that answers across origins. */
 export function otherOrigins({ it, target }: Suite): void {
-  const origin = target.features?.origin ?? '';
-  describe.runIf(origin !== '')('7 an allowed origin', () => {
+  const origin = target.features?.origin;
+  if (origin === undefined) return;
+  describe('7 an allowed origin', () => {
     it('may preflight a publish with a token and an idempotency key', async ({ kit }) => {
       const wanted = ['authorization', 'content-type', 'idempotency-key'];
       const headers = {

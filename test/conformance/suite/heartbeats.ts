@@ -6,7 +6,8 @@ import type { Suite } from './target.ts';
 const data = (events: readonly any[]): unknown[] => events.map((event) => event.data);
 
 export function heartbeats({ it, target }: Suite): void {
-  describe.runIf(!target.features?.fast)('2 $heartbeat', { timeout: 75_000, concurrent: true }, () => {
+  if (target.features?.fast) return;
+  describe('2 $heartbeat', { timeout: 75_000, concurrent: true }, () => {
     it('comes every 25 s without other traffic: {time, cursor}', async ({ kit }) => {
       const topic = kit.topic();
       const ids = await kit.publishNumbers(topic, 1, 2);
@@ -17,8 +18,6 @@ export function heartbeats({ it, target }: Suite): void {
       expect(Date.now() - quiet).toBeGreaterThan(15_000);
       expect(Math.abs(Date.parse(beat.time) - Date.now())).toBeLessThan(60_000);
       expect(beat.cursor).toBe(ids[1]);
-      await stream.control('heartbeat', 40_000);
-      expect(Date.now() - quiet).toBeGreaterThan(40_000);
     });
 
     it('moves the cursor of a filtered stream past what it passed over', async ({ kit }) => {
@@ -55,7 +54,7 @@ export function heartbeats({ it, target }: Suite): void {
       const topic = kit.topic();
       const stream = await kit.stream(topic);
       await stream.control('ready');
-      const until = Date.now() + 32_000;
+      const until = Date.now() + 29_000;
       for (let n = 1; Date.now() < until; n += 1) {
         await kit.publish(topic, { data: n });
         await new Promise((done) => setTimeout(done, 1000));
@@ -63,11 +62,11 @@ export function heartbeats({ it, target }: Suite): void {
       expect(stream.frames.filter((frame) => frame.control === 'heartbeat')).toEqual([]);
     });
 
-    it('is not what a long poll waits for: 30 quiet seconds answer an empty page', async ({ kit }) => {
+    it('is not what a long poll waits for: 27 quiet seconds are answered with an empty page', async ({ kit }) => {
       const topic = kit.topic();
       const started = Date.now();
-      const answer = await kit.ask('GET', eventsPath(topic), { query: { format: 'json', wait: 30, after: 'latest' } });
-      expect(Date.now() - started).toBeGreaterThan(28_000);
+      const answer = await kit.ask('GET', eventsPath(topic), { query: { format: 'json', wait: 27, after: 'latest' } });
+      expect(Date.now() - started).toBeGreaterThan(26_000);
       expect(answer.status).toBe(200);
       expect(answer.json).toMatchObject({ events: [], more: false });
     });

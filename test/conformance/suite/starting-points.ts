@@ -144,9 +144,10 @@ export function startingPoints({ it }: Suite): void {
       const stream = await kit.stream(topic, {}, { headers: { 'last-event-id': requested } });
       const { data: gap } = await stream.control('gap');
       expect(gap).toEqual({ topic, requested, oldest: expect.any(String), latest: ids[4], reason: 'unknown-epoch' });
+      const all = await kit.page(topic, { after: gap.oldest });
+      expect(data(all.events), 'what lies after `oldest` is all there is').toEqual(numbers(1, 5));
       expect(data(await stream.events(5))).toEqual(numbers(1, 5));
       await stream.control('ready');
-      expect(data((await kit.page(topic, { after: gap.oldest })).events)).toEqual(numbers(1, 5));
       await kit.publishNumbers(topic, 6, 6);
       expect(data(await stream.events(1))).toEqual([6]);
       expect(stream.frames.filter((frame) => frame.control === 'gap')).toHaveLength(1);
@@ -227,8 +228,9 @@ export function startingPoints({ it }: Suite): void {
 /** Expired history: for a target that keeps little of each topic. */
 export function expiredHistory({ it, target }: Suite): void {
   const retention = target.features?.retention;
-  describe.runIf(retention !== undefined)('2 $gap expired', () => {
-    const { events: kept, withinMs } = retention ?? { events: 0, withinMs: 0 };
+  if (retention === undefined) return;
+  const { events: kept, withinMs } = retention;
+  describe('2 $gap expired', () => {
     it('is told to a reader whose history has been let go; delivery goes on from the oldest', {
       timeout: withinMs + 60_000,
     }, async ({ kit }) => {
@@ -250,7 +252,7 @@ export function expiredHistory({ it, target }: Suite): void {
       const rest = data(await stream.events(5)) as number[];
       expect(rest).toEqual(numbers(rest[0] ?? 0, (rest[0] ?? 0) + 4));
       expect(rest[0]).toBeGreaterThanOrEqual(first);
-      expect(gap.oldest).toBe(ids[(rest[0] ?? 0) - 2]);
+      expect(gap.oldest, 'just before the first event that came').toBe(ids[(rest[0] ?? 0) - 2]);
       expect((await kit.page(topic, { after: ids[0] })).gap).toMatchObject({ topic, reason: 'expired' });
     });
   });

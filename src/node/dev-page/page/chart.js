@@ -18,7 +18,7 @@ let lastFrame = 0;
 function frame(at) {
   if (at - lastFrame >= (still.matches ? 1000 : FRAME_MS)) {
     lastFrame = at;
-    for (const chart of charts) chart.draw(Date.now());
+    for (const chart of charts) chart.draw();
   }
   requestAnimationFrame(frame);
 }
@@ -29,16 +29,21 @@ export class Chart {
   #canvas;
   #context;
   #ceiling;
+  #clock;
   #points = [];
   #scale = 0;
   #colours = { line: '', faint: '', grid: '' };
   #visible = true;
 
-  /** @param ceiling the value at the top edge, from the largest value shown */
-  constructor(canvas, ceiling) {
+  /**
+   * @param ceiling the value at the top edge, from the largest value shown
+   * @param clock ms since 1970, by the clock that the points' times are of
+   */
+  constructor(canvas, ceiling, clock) {
     this.#canvas = canvas;
     this.#context = canvas.getContext('2d');
     this.#ceiling = ceiling;
+    this.#clock = clock;
     new ResizeObserver(() => this.#fit()).observe(canvas);
     new IntersectionObserver(([entry]) => {
       this.#visible = entry?.isIntersecting ?? true;
@@ -47,7 +52,7 @@ export class Chart {
     charts.add(this);
   }
 
-  /** @param at ms since 1970 on this machine's clock @param value the bold series @param faint the others */
+  /** @param at ms since 1970 @param value the bold series @param faint the others */
   push(at, value, faint = []) {
     this.#points.push({ at, value, faint });
     if (this.#points.length > MAX_POINTS) this.#points.shift();
@@ -58,10 +63,10 @@ export class Chart {
     this.#scale = 0;
   }
 
-  draw(now) {
+  draw() {
     const { width, height } = this.#canvas;
     if (!this.#visible || width === 0) return;
-    const right = now - LAG_MS;
+    const right = this.#clock() - LAG_MS;
     const from = right - SPAN_MS;
     const shown = this.#points.filter((point) => point.at > from - CUT_MS);
     const wanted = this.#ceiling(Math.max(0, ...shown.map((point) => Math.max(point.value, ...point.faint))));
@@ -108,7 +113,7 @@ export class Chart {
     const style = getComputedStyle(this.#canvas);
     const colour = (name) => style.getPropertyValue(name).trim();
     this.#colours = { line: colour('--accent'), faint: colour('--faint'), grid: colour('--line') };
-    this.draw(Date.now());
+    this.draw();
   }
 }
 

@@ -76,13 +76,14 @@ function duration(seconds) {
 
 /** Shows the numbers while the page can be seen; a hidden page holds no connection for them. */
 export function startHostPanel() {
-  const tiles = TILES.map(createTile);
+  /** What the server's clock is behind this one, and the way here; the least seen is nearest to it. */
+  let offset = Number.POSITIVE_INFINITY;
+  const clock = () => Date.now() - (Number.isFinite(offset) ? offset : 0);
+  const tiles = TILES.map((tile) => createTile(tile, clock));
   byId('tiles').append(...tiles.map((tile) => tile.element));
   const state = byId('host-state');
   let source;
   let seen = 0;
-  /** What to add to a time of the server to have it on the clock of this machine; the least delay is the nearest to it. */
-  let offset = Number.POSITIVE_INFINITY;
 
   function receive({ data }) {
     const event = JSON.parse(data);
@@ -90,7 +91,7 @@ export function startHostPanel() {
     const time = Date.parse(event.time);
     offset = Math.min(offset, Date.now() - time);
     seen = Date.now();
-    for (const tile of tiles) tile.show(event.data, time + offset);
+    for (const tile of tiles) tile.show(event.data, time);
     setState(state, 'live', 'live');
   }
 
@@ -125,13 +126,13 @@ export function startHostPanel() {
   follow();
 }
 
-function createTile({ name, value, faint, text, detail, cores, ceiling }) {
+function createTile({ name, value, faint, text, detail, cores, ceiling }, clock) {
   const number = make('p', { class: 'number' }, '–');
   const note = make('p', { class: 'detail' }, ' ');
   const bars = cores === undefined ? undefined : make('div', { class: 'cores', 'aria-hidden': 'true' });
   const canvas = make('canvas', { 'aria-hidden': 'true' });
   const element = make('li', { class: 'tile' }, make('h3', {}, name), number, note, bars, canvas);
-  const chart = new Chart(canvas, ceiling);
+  const chart = new Chart(canvas, ceiling, clock);
   return {
     element,
     show(data, at) {
