@@ -25,6 +25,7 @@ DECLARE
   v_group record;
   v_topic record;
   v_first bigint;
+  v_bytes bigint;
   v_item integer;
 BEGIN
   IF cardinality(array_remove(p_keys, NULL)) = 0 THEN
@@ -59,14 +60,23 @@ BEGIN
            string_agg(p_bodies[i], E'\n' ORDER BY i) AS bodies
     FROM unnest(v_fresh) i GROUP BY 1 ORDER BY p_topics[min(i)] COLLATE "C"
   LOOP
-    INSERT INTO sluice.topics AS t (name, latest, bytes, updated)
-    VALUES (v_group.name, v_group.events, octet_length(v_group.bodies), v_now)
-    ON CONFLICT (name) DO UPDATE
-      SET latest = t.latest + excluded.latest, bytes = t.bytes + excluded.bytes, updated = greatest(t.updated, excluded.updated)
+    -- The line breaks between bodies are not theirs.
+    v_bytes := octet_length(v_group.bodies) - (v_group.events - 1);
+    UPDATE sluice.topics t
+    SET latest = t.latest + v_group.events, bytes = t.bytes + v_bytes, updated = greatest(t.updated, v_now)
+    WHERE name = v_group.name
     RETURNING id, latest, incarnation, updated INTO v_topic;
+    -- Only for a new topic, since an attempt to insert takes an id, whether it succeeds or not.
+    IF NOT FOUND THEN
+      INSERT INTO sluice.topics AS t (name, latest, bytes, updated)
+      VALUES (v_group.name, v_group.events, v_bytes, v_now)
+      ON CONFLICT (name) DO UPDATE
+        SET latest = t.latest + excluded.latest, bytes = t.bytes + excluded.bytes, updated = greatest(t.updated, excluded.updated)
+      RETURNING id, latest, incarnation, updated INTO v_topic;
+    END IF;
 
     INSERT INTO sluice.batches (topic_id, last, first, time, bytes, bodies)
-    VALUES (v_topic.id, v_topic.latest, v_topic.latest - v_group.events + 1, v_topic.updated, octet_length(v_group.bodies), v_group.bodies);
+    VALUES (v_topic.id, v_topic.latest, v_topic.latest - v_group.events + 1, v_topic.updated, v_bytes, v_group.bodies);
 
     v_first := v_topic.latest - v_group.events + 1;
     FOREACH v_item IN ARRAY v_group.items LOOP

@@ -9,8 +9,12 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { takeBareSocket } from './bare-socket.ts';
 import { LAST_CHUNK } from './representation.ts';
 import { type Framing, HIGH_WATER_BYTES, type Sink } from './sink.ts';
+
+/** How long after the end of a stream its reader may take nothing before the connection is cut, in ms. */
+const LINGER_MS = 5000;
 
 /** The sink of a socket, found again by the socket's listeners, which are shared by all sockets. */
 const SINK = Symbol('sink');
@@ -37,12 +41,15 @@ export function createNodeSink(
   if (framing === 'chunked') outgoing.setHeader('Transfer-Encoding', 'chunked');
   outgoing.writeHead(200);
   outgoing.flushHeaders();
-  return new NodeSink(socket, framing);
+  const sink = new NodeSink(socket, framing);
+  // Not now: this may run within the parser that read the request.
+  setImmediate(() => sink.strip(outgoing));
+  return sink;
 }
 
 class NodeSink implements Sink {
   readonly framing: Framing;
-  readonly #socket: SinkSocket;
+  #socket: SinkSocket;
   #ended = false;
   ready = true;
   onReady: (() => void) | undefined;
@@ -51,11 +58,32 @@ class NodeSink implements Sink {
   constructor(socket: SinkSocket, framing: Framing) {
     this.#socket = socket;
     this.framing = framing;
-    socket[SINK] = this;
+    this.#listen(socket);
     socket.setNoDelay(true);
     // Streams are quiet for long and end when the reader goes; the heartbeat finds a dead line.
     socket.setTimeout(0);
+  }
+
+  /** Goes on without the HTTP machinery, if it can be taken off. */
+  strip(outgoing: ServerResponse): void {
+    if (this.#ended) return;
+    const old = this.#socket;
+    delete old[SINK];
+    const bare = takeBareSocket(outgoing);
+    if (bare === undefined) {
+      old[SINK] = this;
+      return;
+    }
+    this.#socket = bare;
+    this.#listen(bare);
+    // Nothing more is expected of the reader; what it says is read only to see it go.
+    bare.resume();
+  }
+
+  #listen(socket: SinkSocket): void {
+    socket[SINK] = this;
     socket.on('drain', drained);
+    socket.on('error', failed);
     socket.on('close', closed);
   }
 
@@ -71,6 +99,8 @@ class NodeSink implements Sink {
     if (this.#ended) return;
     this.#ended = true;
     this.ready = false;
+    // A reader that no longer takes anything must not hold the connection for ever.
+    this.#socket.setTimeout(LINGER_MS, lingered);
     if (this.framing === 'chunked') this.#socket.end(LAST_CHUNK);
     else this.#socket.end();
   }
@@ -87,6 +117,13 @@ class NodeSink implements Sink {
     this.onClose?.();
   }
 }
+
+function lingered(this: SinkSocket): void {
+  this.destroy();
+}
+
+/** A broken connection: `close` follows and tells. */
+function failed(): void {}
 
 function drained(this: SinkSocket): void {
   this[SINK]?.drained();

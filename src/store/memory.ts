@@ -1,13 +1,15 @@
 /**
  * The memory store: everything until the process ends. For tests, for trying out, and for topics whose history nobody needs.
  *
- * Limits: a topic keeps at most `topicBytes` of bodies (the oldest batches go first, also between prunes) and the store at most
- * `idempotencyKeys` keys (the oldest go first).
+ * Limits: a topic keeps at most `topicBytes` of bodies (the oldest batches go first, also between prunes: an eighth at a time,
+ * so that a full topic does not pay for every append) and the store at most `idempotencyKeys` keys (the oldest go first).
  */
 import { type Cursor, epochOf } from '../protocol/cursor.ts';
 import { IDEMPOTENCY_MS } from '../protocol/limits.ts';
+import { byteLengthOf } from './byte-length.ts';
 import { compactBatches } from './compact.ts';
 import { idempotencyName } from './idempotency.ts';
+import { endOf, holdsEvent, PAGE_BYTES } from './log-page.ts';
 import type {
   Append,
   Appended,
@@ -86,13 +88,12 @@ class MemoryLog implements LogStore {
     const topic = this.#topic(name);
     const first = topic.latest + 1;
     const time = Math.max(now, topic.updated);
-    let bytes = 0;
-    for (const body of bodies) bytes += body.length;
+    const bytes = byteLengthOf(bodies);
     topic.latest += bodies.length;
     topic.updated = time;
     topic.bytes += bytes;
     topic.batches.push({ first, last: topic.latest, time, bodies, bytes });
-    if (topic.bytes > this.#topicBytes) forget(topic, oldestWithin(topic, this.#topicBytes));
+    if (topic.bytes > this.#topicBytes) forget(topic, oldestWithin(topic, this.#topicBytes * (7 / 8)));
     const appended = { kind: 'appended', epoch: topic.epoch, first, count: bodies.length, time } as const;
     if (key !== undefined && idempotency !== undefined)
       this.#remember(key, { ...appended, digest: idempotency.digest });
@@ -100,21 +101,12 @@ class MemoryLog implements LogStore {
   }
 
   async read(name: string, after: number, limit: number): Promise<LogPage> {
-    const topic = this.#topics.get(name);
-    if (topic === undefined) return { ...this.#range(name), batches: [] };
-    const batches: StoredBatch[] = [];
-    let events = 0;
-    for (
-      let index = indexAfter(topic.batches, Math.max(after, topic.oldest - 1));
-      index < topic.batches.length && events < limit;
-      index += 1
-    ) {
-      const batch = topic.batches[index];
-      if (batch === undefined) break;
-      batches.push(batch);
-      events += batch.last - batch.first + 1;
+    for (let position = after; ; ) {
+      const page = this.#page(name, position, limit);
+      const end = endOf(page);
+      if (end === undefined || holdsEvent(page, after)) return page;
+      position = end;
     }
-    return { ...this.#range(name), batches };
   }
 
   async ranges(names: readonly string[]): Promise<readonly LogRange[]> {
@@ -122,10 +114,10 @@ class MemoryLog implements LogStore {
   }
 
   async seek(name: string, time: number): Promise<Cursor> {
-    const { epoch, latest } = this.#range(name);
+    const { epoch, oldest, latest } = this.#range(name);
     const batches = this.#topics.get(name)?.batches ?? [];
     const found = batches[lowest(batches.length, (index) => (batches[index]?.time ?? 0) >= time)];
-    return { epoch, seq: found === undefined ? latest : found.first - 1 };
+    return { epoch, seq: found === undefined ? latest : Math.max(found.first, oldest) - 1 };
   }
 
   async topics({
@@ -178,9 +170,7 @@ class MemoryLog implements LogStore {
       .reverse()
       .map((batch) => {
         const bodies = compaction.apply(batch);
-        return bodies === undefined
-          ? batch
-          : { ...batch, bodies, bytes: bodies.reduce((sum, body) => sum + body.length, 0) };
+        return bodies === undefined ? batch : { ...batch, bodies, bytes: byteLengthOf(bodies) };
       });
     topic.batches = rewritten.reverse().filter(({ bodies }) => bodies.some((body) => body !== ''));
     topic.bytes = topic.batches.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -192,6 +182,26 @@ class MemoryLog implements LogStore {
     if (topic === undefined) return;
     const incarnation = topic.incarnation + 1;
     this.#topics.set(name, this.#empty(name, incarnation));
+  }
+
+  #page(name: string, after: number, limit: number): LogPage {
+    const range = this.#range(name);
+    const all = this.#topics.get(name)?.batches ?? [];
+    const batches: StoredBatch[] = [];
+    let events = 0;
+    let bytes = 0;
+    for (
+      let index = indexAfter(all, Math.max(after, range.oldest - 1));
+      events < limit && bytes < PAGE_BYTES;
+      index += 1
+    ) {
+      const batch = all[index];
+      if (batch === undefined) break;
+      batches.push(batch);
+      events += batch.last - batch.first + 1;
+      bytes += batch.bytes;
+    }
+    return { ...range, batches };
   }
 
   #topic(name: string): Topic {
@@ -265,8 +275,8 @@ function forget(topic: Topic, oldest: number): number {
 /** The seq of the oldest event to keep so that the bodies fit into `limit` bytes; the newest batch always stays. */
 function oldestWithin(topic: Topic, limit: number): number {
   let { bytes, oldest } = topic;
-  for (const batch of topic.batches.slice(0, -1)) {
-    if (bytes <= limit) break;
+  for (const batch of topic.batches) {
+    if (bytes <= limit || batch.last === topic.batches.at(-1)?.last) break;
     bytes -= batch.bytes;
     oldest = batch.last + 1;
   }

@@ -84,10 +84,7 @@ export function checkRecord(log: TestLog, reading: Reading): void {
           expect(entry.position.seq).toBeGreaterThan(requested.seq);
         }
         if (gap.reason === 'ahead') expect(requested.seq).toBeGreaterThan(latest.seq);
-        expect(entry.position.epoch).toBe(oldest.epoch);
-        expect(entry.position.seq, JSON.stringify(entry)).toBe(
-          oldest.seq === latest.seq && entry.position.seq === latest.seq ? latest.seq : oldest.seq - 1,
-        );
+        expect(gap.oldest, 'delivery goes on elsewhere').toBe(formatCursor(entry.position));
         at = entry.position;
         break;
       }

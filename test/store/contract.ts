@@ -21,6 +21,8 @@ export interface StoreHarness {
   readonly reopen?: () => Promise<void>;
   /** Another store, with nothing in it. */
   other(): Promise<Store>;
+  /** What the store takes for the present, ms since 1970. */
+  now(): number;
   /** Makes everything that is stored so many milliseconds older; negative: the clock went back since. */
   age(ms: number): Promise<void>;
   /** A topic whose append fails inside the transaction, of no fault of the medium; absent where none is known. */

@@ -6,13 +6,13 @@ import { describeStore, type StoreHarness } from './contract.ts';
 let harness: StoreHarness;
 
 beforeAll(() => {
-  // `age` makes all that is stored older by letting the clock of what comes later run ahead, and the tests' own clock stands:
-  // so the store under test sees a clock that is set back first.
+  // What is stored grows older when the store's clock goes forward.
   let ahead = 0;
   const store = createMemoryStore({ clock: () => Date.now() + ahead });
   harness = {
     nodes: [store, store],
     other: async () => createMemoryStore(),
+    now: () => Date.now() + ahead,
     async age(ms) {
       ahead += ms;
     },

@@ -41,6 +41,7 @@ export async function createPostgresHarness(source: DatabaseSource): Promise<Sto
       await database.query('UPDATE sluice.topics SET updated = updated - $1::bigint WHERE updated > 0', [ms]);
       await database.query('UPDATE sluice.idempotency SET time = time - $1::bigint', [ms]);
     },
+    now: Date.now,
     poison: POISON,
     async close() {
       await closeAll();

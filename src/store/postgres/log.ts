@@ -6,13 +6,14 @@
  */
 import { type Cursor, epochOf } from '../../protocol/cursor.ts';
 import type { GroupCommit } from '../group-commit.ts';
+import { endOf, holdsEvent, PAGE_BYTES } from '../log-page.ts';
 import type { Append, Appended, LogPage, LogRange, LogStore, Retention, StoredBatch, TopicStatus } from '../store.ts';
 import { compactTopic } from './compact-topic.ts';
 import type { Database } from './database.ts';
+import { dropTopic } from './drop-topic.ts';
 import { pruneLog } from './prune-log.ts';
 
-/** The most a page reads, in bytes of bodies and in batches; at least one batch always comes. */
-const PAGE_BYTES = 1024 * 1024;
+/** The most that a page reads, in batches. */
 const PAGE_BATCHES = 1000;
 
 interface RangeRow {
@@ -53,11 +54,6 @@ const STATUS = `
 
 const STATUS_ONE =
   'SELECT name, latest, oldest, incarnation, bytes, updated FROM sluice.topics WHERE updated > 0 AND name = $1';
-
-// One statement, so nobody sees the new incarnation with the old events.
-const DROP = `
-  WITH gone AS (DELETE FROM sluice.batches USING sluice.topics t WHERE t.name = $1 AND topic_id = t.id)
-  UPDATE sluice.topics SET incarnation = incarnation + 1, latest = 0, oldest = 1, bytes = 0, updated = 0 WHERE name = $1`;
 
 /** Commits appends in one call of `sluice.append`. Those without a key are merged by topic first. */
 export async function commitAppends(
@@ -149,6 +145,16 @@ export class PostgresLog implements LogStore {
   }
 
   async read(topic: string, after: number, limit: number): Promise<LogPage> {
+    for (let position = after; ; ) {
+      const page = await this.#page(topic, position, limit);
+      const end = endOf(page);
+      // A page may hold nothing but what compaction left of its batches.
+      if (end === undefined || holdsEvent(page, after)) return page;
+      position = end;
+    }
+  }
+
+  async #page(topic: string, after: number, limit: number): Promise<LogPage> {
     type Row = RangeRow & (StoredRow | { readonly first: null });
     const rows = await this.#database.query<Row>(READ, [
       topic,
@@ -172,7 +178,7 @@ export class PostgresLog implements LogStore {
   async seek(topic: string, time: number): Promise<Cursor> {
     const [row] = await this.#database.query<RangeRow & { readonly first: number | null }>(SEEK, [topic, time]);
     const { epoch, latest } = this.#range(topic, row);
-    return { epoch, seq: row?.first == null ? latest : row.first - 1 };
+    return { epoch, seq: row?.first == null ? latest : Math.max(row.first, row.oldest) - 1 };
   }
 
   async topics({
@@ -201,8 +207,8 @@ export class PostgresLog implements LogStore {
     return compactTopic(this.#database, topic, upTo);
   }
 
-  async drop(topic: string): Promise<void> {
-    await this.#database.query(DROP, [topic]);
+  drop(topic: string): Promise<void> {
+    return dropTopic(this.#database, topic);
   }
 
   #range(topic: string, row: RangeRow | undefined): LogRange {

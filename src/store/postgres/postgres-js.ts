@@ -20,7 +20,12 @@ const MIGRATION_LOCK = 7_589_230_214;
  * Connects and brings the schema up to date.
  * @throws StoreUnavailable when the database cannot be reached
  */
-export async function connectPostgres({ url, connections = 10, timeoutMs = 5000, socket }: PostgresOptions): Promise<Database> {
+export async function connectPostgres({
+  url,
+  connections = 10,
+  timeoutMs = 5000,
+  socket,
+}: PostgresOptions): Promise<Database> {
   const sql = postgres(url, {
     // postgres.js takes this option but does not declare it.
     ...(socket && ({ socket } as object)),

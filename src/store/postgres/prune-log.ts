@@ -4,13 +4,18 @@
  * The bound that readers see is exact and moves at once, by one update of the topic's row. The rows behind it go afterwards,
  * at most `STEP` in a statement, so that no append waits for longer than that update, however much there is to free. What a
  * crash leaves behind is found by the next run, since rows are freed by comparison with `oldest` alone.
+ *
+ * Several nodes may prune at once: every statement looks at one moment, `oldest` only grows, and a topic that is dropped
+ * meanwhile goes on under another id.
  */
 import { IDEMPOTENCY_MS } from '../../protocol/limits.ts';
 import type { Retention } from '../store.ts';
 import type { Database } from './database.ts';
+import { freeDropped } from './drop-topic.ts';
 
-/** Topics looked at in one statement, and batches freed in one. */
+/** Topics looked at in one statement, batches measured in one, and batches freed in one. */
 const TOPICS = 500;
+const MEASURED = 10_000;
 const STEP = 500;
 
 interface Candidate {
@@ -34,20 +39,36 @@ const CANDIDATES = `
 const FIRST_YOUNG =
   'SELECT first FROM sluice.batches WHERE topic_id = $1 AND time >= $2::bigint ORDER BY time, last LIMIT 1';
 
-// The oldest batch to keep: the first one from which on everything fits, looking at a bounded number of them (the next run
-// goes on from there). The newest batch always stays.
+// The oldest batch to keep so that all that is kept fits into $2 bytes; no row when it fits. What a crash left behind counts
+// among the topic's bytes until it is freed, but it is not kept. Only so many batches are measured: where that is not
+// enough, the answer is the last of them, and `enough` is false. The newest batch always stays.
 const FIRST_WITHIN = `
-  SELECT coalesce(min(first) FILTER (WHERE before >= $3::bigint), max(first)) AS first FROM (
-    SELECT first, sum(bytes) OVER (ORDER BY last) - bytes AS before FROM sluice.batches
-    WHERE topic_id = $1 AND last >= $2::bigint ORDER BY last LIMIT 10000
-  ) kept`;
+  WITH topic AS MATERIALIZED (
+    SELECT id, oldest, bytes - coalesce(
+      (SELECT sum(bytes) FROM sluice.batches WHERE topic_id = t.id AND last < t.oldest), 0
+    ) - $2::bigint AS excess
+    FROM sluice.topics t WHERE id = $1
+  ), measured AS (
+    SELECT first, sum(bytes) OVER (ORDER BY last) - bytes AS before, (SELECT excess FROM topic) AS excess FROM (
+      SELECT first, last, bytes FROM sluice.batches
+      WHERE topic_id = $1 AND last >= (SELECT oldest FROM topic WHERE excess > 0) ORDER BY last LIMIT ${MEASURED}
+    ) page
+  )
+  SELECT coalesce(min(first) FILTER (WHERE before >= excess), max(first)) AS first,
+         count(*) < ${MEASURED} OR bool_or(before >= excess) AS enough
+  FROM measured HAVING count(*) > 0`;
 
-const MOVE = 'UPDATE sluice.topics SET oldest = $2::bigint WHERE id = $1 AND oldest < $2::bigint RETURNING oldest';
+const MOVE = `
+  WITH old AS (SELECT id, oldest FROM sluice.topics WHERE id = $1 AND oldest < $2::bigint FOR UPDATE)
+  UPDATE sluice.topics t SET oldest = $2::bigint FROM old WHERE t.id = old.id RETURNING t.oldest - old.oldest AS forgotten`;
 
+// The bounds are values and the range is one of the primary key, so that no statistics are needed to find the good plan.
 const FREE = `
   WITH freed AS (
-    DELETE FROM sluice.batches WHERE topic_id = $1 AND last IN (
-      SELECT last FROM sluice.batches WHERE topic_id = $1 AND last < $2::bigint ORDER BY last LIMIT ${STEP}
+    DELETE FROM sluice.batches WHERE topic_id = $1 AND last < $2::bigint AND last <= (
+      SELECT max(last) FROM (
+        SELECT last FROM sluice.batches WHERE topic_id = $1 AND last < $2::bigint ORDER BY last LIMIT ${STEP}
+      ) step
     ) RETURNING bytes
   ), total AS (SELECT count(*)::int AS batches, coalesce(sum(bytes), 0) AS bytes FROM freed)
   UPDATE sluice.topics SET bytes = topics.bytes - total.bytes FROM total WHERE id = $1 RETURNING total.batches`;
@@ -63,22 +84,11 @@ export async function pruneLog(
   retention: (topic: string) => Retention,
   now: number,
 ): Promise<number> {
+  await freeDropped(database);
   let forgotten = 0;
   for (let after = 0; ; ) {
     const candidates = await database.query<Candidate>(CANDIDATES, [after]);
-    for (const candidate of candidates) {
-      // Left over by a run that was cut short: it still counts in the topic's bytes, so it goes before anything is measured.
-      if (candidate.first_last !== null && candidate.first_last < candidate.oldest) {
-        await free(database, candidate.id, candidate.oldest);
-        continue;
-      }
-      const oldest = await newOldest(database, candidate, retention(candidate.name), now);
-      if (oldest > candidate.oldest) {
-        const moved = await database.query(MOVE, [candidate.id, oldest]);
-        if (moved.length > 0) forgotten += oldest - candidate.oldest;
-      }
-      if (candidate.first_last !== null && candidate.first_last < oldest) await free(database, candidate.id, oldest);
-    }
+    for (const candidate of candidates) forgotten += await prune(database, candidate, retention(candidate.name), now);
     const last = candidates.at(-1);
     if (last === undefined || candidates.length < TOPICS) break;
     after = last.id;
@@ -87,10 +97,31 @@ export async function pruneLog(
   return forgotten;
 }
 
-async function newOldest(
+async function prune(database: Database, topic: Candidate, retention: Retention, now: number): Promise<number> {
+  let oldest = await oldestByCountAndAge(database, topic, retention, now);
+  let forgotten = oldest > topic.oldest ? await move(database, topic.id, oldest) : 0;
+  if (retention.bytes !== undefined && topic.bytes > retention.bytes) {
+    for (let enough = false; !enough; ) {
+      const [within] = await database.query<{ readonly first: number; readonly enough: boolean }>(FIRST_WITHIN, [
+        topic.id,
+        retention.bytes,
+      ]);
+      if (within === undefined || within.first <= oldest) break;
+      ({ enough } = within);
+      oldest = within.first;
+      forgotten += await move(database, topic.id, oldest);
+      // What was let go would have to be measured again.
+      if (!enough) await free(database, topic.id, oldest);
+    }
+  }
+  if (topic.first_last !== null && topic.first_last < oldest) await free(database, topic.id, oldest);
+  return forgotten;
+}
+
+async function oldestByCountAndAge(
   database: Database,
   topic: Candidate,
-  { ageMs, events, bytes }: Retention,
+  { ageMs, events }: Retention,
   now: number,
 ): Promise<number> {
   let { oldest } = topic;
@@ -100,15 +131,13 @@ async function newOldest(
     // Nothing young enough is left, but the log may have grown since it was looked at: what is beyond `latest` stays.
     oldest = Math.max(oldest, young?.first ?? topic.latest + 1);
   }
-  if (bytes !== undefined && topic.bytes > bytes) {
-    const [within] = await database.query<{ readonly first: number | null }>(FIRST_WITHIN, [
-      topic.id,
-      topic.oldest,
-      topic.bytes - bytes,
-    ]);
-    oldest = Math.max(oldest, within?.first ?? oldest);
-  }
   return oldest;
+}
+
+/** Moves a topic's `oldest` forward, unless another node has already. Answers how many events went by it. */
+async function move(database: Database, id: number, oldest: number): Promise<number> {
+  const [moved] = await database.query<{ readonly forgotten: number }>(MOVE, [id, oldest]);
+  return moved?.forgotten ?? 0;
 }
 
 async function free(database: Database, id: number, oldest: number): Promise<void> {

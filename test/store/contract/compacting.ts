@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Harness } from '../contract.ts';
-import { append, bodies, body, bytesOf, freshTopic, readAll } from './log.ts';
+import { append, bodies, body, bytesOf, freshTopic, readAll, turn } from './log.ts';
 
 export function compacting(harness: Harness): void {
   it('keeps the newest event of each key and every event without one, each with its seq', async () => {
@@ -112,14 +112,16 @@ export function compacting(harness: Harness): void {
     for (let batch = 0; batch < 50; batch += 1) await append(nodes[0].log, topic, [body(batch, 'k'), body(batch)]);
     let writing = true;
     const writers = nodes.map(async ({ log }, node) => {
-      for (let index = 0; writing; index += 1)
+      for (let index = 0; writing; index += 1) {
         await append(log, topic, [body([node, index], `k${index % 3}`), body(index)]);
+        await turn();
+      }
     });
     await Promise.all(
       nodes.map(async ({ log }, node) => {
         for (let round = 0; round < 8; round += 1) {
           await log.compact(topic, (await log.ranges([topic]))[0]!.latest);
-          if (node === 1) await log.prune((name) => (name === topic ? { events: 60 } : {}), Date.now());
+          if (node === 1) await log.prune((name) => (name === topic ? { events: 60 } : {}), harness().now());
         }
       }),
     );
@@ -130,7 +132,7 @@ export function compacting(harness: Harness): void {
     const seen = await readAll(nodes[0].log, topic);
     const keyed = seen.map((event) => JSON.parse(`{${event.body}`)).filter((event) => event.key?.startsWith('k'));
     expect(new Set(keyed.map((event) => event.key)).size).toBe(keyed.length);
-    await nodes[0].log.prune((name) => (name === topic ? { events: 0 } : {}), Date.now());
+    await nodes[0].log.prune((name) => (name === topic ? { events: 0 } : {}), harness().now());
     expect((await nodes[0].log.topic(topic))?.bytes).toBe(0);
   });
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Harness } from '../contract.ts';
-import { append, bodies, body, freshKey, freshTopic, readAll } from './log.ts';
+import { append, bodies, body, freshKey, freshTopic, readAll, turn } from './log.ts';
 
 export function epochs(harness: Harness): void {
   it('gives every topic its own epoch, the same on every node and at every moment', async () => {
@@ -58,19 +58,20 @@ export function epochs(harness: Harness): void {
       for (let index = 0; writing; index += 1) {
         const texts = [body([node, index])];
         answers.push({ ...(await append(log, topic, texts)), texts });
+        await turn();
       }
       return answers;
     });
     const drops = [];
     for (let drop = 0; drop < 10; drop += 1) {
       const until = (await nodes[0].log.ranges([topic]))[0]!.latest + 5;
-      while ((await nodes[1].log.ranges([topic]))[0]!.latest < until);
+      while ((await nodes[1].log.ranges([topic]))[0]!.latest < until) await turn();
       drops.push(nodes[drop % 2]!.log.drop(topic));
       if (drop % 3 === 0) drops.push(nodes[(drop + 1) % 2]!.log.drop(topic));
       await Promise.all(drops);
     }
     const until = (await nodes[0].log.ranges([topic]))[0]!.latest + 50;
-    while ((await nodes[1].log.ranges([topic]))[0]!.latest < until);
+    while ((await nodes[1].log.ranges([topic]))[0]!.latest < until) await turn();
     writing = false;
     const answers = (await Promise.all(writers)).flat();
     const page = await nodes[0].log.read(topic, 0, 1);

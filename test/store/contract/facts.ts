@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Revocation } from '../../../src/store/store.ts';
 import type { Harness } from '../contract.ts';
-import { freshTopic } from './log.ts';
+import { freshTopic, turn } from './log.ts';
 
 export function facts(harness: Harness): void {
   it('tells revocations in their order, from any position', async () => {
@@ -50,7 +50,7 @@ export function facts(harness: Harness): void {
         seen.push(...page.revocations.map(({ value }) => value));
         position = page.position;
         if (last && !page.more) return seen;
-        await new Promise((resolve) => setImmediate(resolve));
+        await turn();
       }
     })();
     const values = Array.from({ length: 200 }, (_, index) => `${mark}:${index}`);

@@ -38,7 +38,7 @@ export function idempotency(harness: Harness): void {
     const names = ['', 'NULL', 'null', '{}', '"', '\\', 'a,b', "'", ' ', 'a', 'a ', 'A', '🎈', 'é', 'e\u0301'];
     const keys = names.flatMap((name): Idempotency[] => [
       { scope: `${base}${name}`, key: 'k', digest: 'd' },
-      { scope: base, key: `k${name}`, digest: 'd' },
+      { scope: base, key: `kk${name}`, digest: 'd' },
       { scope: `${base}k`, key: name, digest: 'd' },
     ]);
     const write = () => Promise.all(keys.map((key) => append(log, topic, [body(1)], key)));
@@ -126,7 +126,7 @@ export function idempotency(harness: Harness): void {
 
   it('never remembers a key without its events', async ({ skip }) => {
     const { nodes, poison } = harness();
-    if (poison === undefined) skip('no append of this store fails half-way');
+    if (poison === undefined) return skip('no append of this store fails half-way');
     const { log } = nodes[0];
     const key = freshKey();
     const good = freshTopic();

@@ -55,6 +55,11 @@ export async function append(log: LogStore, topic: string, texts: readonly Event
   return accepted(await log.append({ topic, bodies: texts, idempotency }));
 }
 
+/** Lets everything else that is ready have its turn: a store in memory answers within the same one. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Bytes of texts in UTF-8. */
 export function bytesOf(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Retention } from '../../../src/store/store.ts';
 import type { Harness } from '../contract.ts';
-import { append, bodies, body, bytesOf, freshKey, freshTopic, readAll } from './log.ts';
+import { append, bodies, body, bytesOf, freshKey, freshTopic, readAll, turn } from './log.ts';
 
 const HOUR = 3_600_000;
 
@@ -12,12 +12,14 @@ function only(topic: string, retention: Retention): (name: string) => Retention 
 }
 
 export function pruning(harness: Harness): void {
+  const now = () => harness().now();
+
   it('keeps everything where no bound is set', async () => {
     const { log } = harness().nodes[0];
     const topic = freshTopic();
     await append(log, topic, bodies(100));
     const before = await log.topic(topic);
-    expect(await log.prune(() => ({}), Date.now())).toBe(0);
+    expect(await log.prune(() => ({}), now())).toBe(0);
     expect(await log.topic(topic)).toEqual(before);
   });
 
@@ -25,14 +27,14 @@ export function pruning(harness: Harness): void {
     const { log } = harness().nodes[0];
     const topic = freshTopic();
     for (let batch = 0; batch < 5; batch += 1) await append(log, topic, bodies(10, batch * 10 + 1));
-    expect(await log.prune(only(topic, { events: 23 }), Date.now())).toBe(27);
+    expect(await log.prune(only(topic, { events: 23 }), now())).toBe(27);
     expect((await log.ranges([topic]))[0]).toMatchObject({ oldest: 28, latest: 50 });
     expect((await readAll(log, topic)).map((event) => event.body)).toEqual(bodies(23, 28));
     // Batches that are gone altogether count no more; the one that is cut stays as it is.
     expect((await log.topic(topic))?.bytes).toBe(bytesOf(bodies(30, 21)));
-    expect(await log.prune(only(topic, { events: 23 }), Date.now())).toBe(0);
-    expect(await log.prune(only(topic, { events: 100 }), Date.now())).toBe(0);
-    expect(await log.prune(only(topic, { events: 0 }), Date.now())).toBe(23);
+    expect(await log.prune(only(topic, { events: 23 }), now())).toBe(0);
+    expect(await log.prune(only(topic, { events: 100 }), now())).toBe(0);
+    expect(await log.prune(only(topic, { events: 0 }), now())).toBe(23);
     expect((await log.ranges([topic]))[0]).toMatchObject({ oldest: 51, latest: 50 });
     expect(await log.topic(topic)).toMatchObject({ bytes: 0, latest: 50 });
     expect(await append(log, topic, bodies(1))).toMatchObject({ first: 51 });
@@ -48,12 +50,12 @@ export function pruning(harness: Harness): void {
     }
     const times = (await readAll(log, topic)).map((event) => event.time);
     // By the time of the second batch itself: what is exactly as old as the bound stays.
-    const now = Date.now();
-    expect(await log.prune(only(topic, { ageMs: now - times[5]! }), now)).toBe(5);
+    const present = now();
+    expect(await log.prune(only(topic, { ageMs: present - times[5]! }), present)).toBe(5);
     expect((await readAll(log, topic)).map((event) => event.seq)).toEqual([6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
-    expect(await log.prune(only(topic, { ageMs: now - times[5]! - 1 }), now)).toBe(5);
+    expect(await log.prune(only(topic, { ageMs: present - times[5]! - 1 }), present)).toBe(5);
     expect((await log.ranges([topic]))[0]).toMatchObject({ oldest: 11, latest: 15 });
-    expect(await log.prune(only(topic, { ageMs: 1 }), now + 2 * HOUR)).toBe(5);
+    expect(await log.prune(only(topic, { ageMs: 1 }), present + 2 * HOUR)).toBe(5);
     expect(await log.read(topic, 0, 10)).toMatchObject({ oldest: 16, latest: 15, batches: [] });
     expect((await log.topic(topic))?.bytes).toBe(0);
   });
@@ -64,14 +66,14 @@ export function pruning(harness: Harness): void {
     const text = body('x'.repeat(100));
     for (let batch = 0; batch < 6; batch += 1) await append(log, topic, [text, text]);
     const two = bytesOf([text, text]);
-    expect(await log.prune(only(topic, { bytes: 6 * two }), Date.now())).toBe(0);
-    expect(await log.prune(only(topic, { bytes: 4 * two }), Date.now())).toBe(4);
+    expect(await log.prune(only(topic, { bytes: 6 * two }), now())).toBe(0);
+    expect(await log.prune(only(topic, { bytes: 4 * two }), now())).toBe(4);
     expect(await log.topic(topic)).toMatchObject({ oldest: 5, bytes: 4 * two });
-    expect(await log.prune(only(topic, { bytes: 4 * two - 1 }), Date.now())).toBe(2);
+    expect(await log.prune(only(topic, { bytes: 4 * two - 1 }), now())).toBe(2);
     expect(await log.topic(topic)).toMatchObject({ oldest: 7, bytes: 3 * two });
-    expect(await log.prune(only(topic, { bytes: 1 }), Date.now())).toBe(4);
+    expect(await log.prune(only(topic, { bytes: 1 }), now())).toBe(4);
     expect(await log.topic(topic)).toMatchObject({ oldest: 11, latest: 12, bytes: two });
-    expect(await log.prune(only(topic, { bytes: 0 }), Date.now())).toBe(0);
+    expect(await log.prune(only(topic, { bytes: 0 }), now())).toBe(0);
     expect((await readAll(log, topic)).length).toBe(2);
   });
 
@@ -84,7 +86,7 @@ export function pruning(harness: Harness): void {
       [topics[0], 3],
       [topics[2], 7],
     ]);
-    await log.prune((name) => ({ events: kept.get(name) }), Date.now());
+    await log.prune((name) => ({ events: kept.get(name) }), now());
     expect((await log.ranges(topics)).map(({ oldest }) => oldest)).toEqual([8, 1, 4]);
   });
 
@@ -113,7 +115,7 @@ export function pruning(harness: Harness): void {
           for (const { events, bytes } of retentions) {
             const retention = { events, bytes: bytes === undefined ? undefined : bytes * unit };
             const before = oldest;
-            const forgotten = await log.prune(only(topic, retention), Date.now());
+            const forgotten = await log.prune(only(topic, retention), now());
             // Bytes are counted by whole batches: those that hold anything still.
             const held = batches.filter(({ last }) => last >= before);
             const sizes = () => held.reduce((sum, { first, last }) => sum + last - first + 1, 0);
@@ -145,7 +147,7 @@ export function pruning(harness: Harness): void {
     await age(2 * HOUR);
     await append(log, topic, bodies(1), young);
     // As if it were 23 hours later: the older key is over, the younger one is not.
-    await log.prune(() => ({}), Date.now() + 23 * HOUR);
+    await log.prune(() => ({}), now() + 23 * HOUR);
     expect((await append(log, topic, bodies(1), young)).kind).toBe('replayed');
     expect((await append(log, topic, bodies(1), old)).kind).toBe('appended');
   });
@@ -155,14 +157,18 @@ export function pruning(harness: Harness): void {
     const topic = freshTopic();
     let writing = true;
     const writers = nodes.map(async ({ log }) => {
-      while (writing) await append(log, topic, bodies(5));
+      while (writing) {
+        await append(log, topic, bodies(5));
+        await turn();
+      }
     });
-    let forgotten = 0;
     const pruners = nodes.map(async ({ log }) => {
+      const counts: number[] = [];
       for (let round = 0; round < 15; round += 1)
-        forgotten += await log.prune(only(topic, { events: 20 + round, bytes: 5000 }), Date.now());
+        counts.push(await log.prune(only(topic, { events: 20 + round, bytes: 5000 }), now()));
+      return counts;
     });
-    await Promise.all(pruners);
+    const forgotten = (await Promise.all(pruners)).flat().reduce((sum, count) => sum + count, 0);
     writing = false;
     await Promise.all(writers);
     const { oldest, latest, bytes } = (await nodes[0].log.topic(topic))!;
@@ -171,7 +177,7 @@ export function pruning(harness: Harness): void {
     expect(seen.map((event) => event.seq)).toEqual(
       Array.from({ length: latest - oldest + 1 }, (_, index) => oldest + index),
     );
-    await nodes[0].log.prune(only(topic, { events: 0 }), Date.now());
+    await nodes[0].log.prune(only(topic, { events: 0 }), now());
     expect(bytes).toBeGreaterThan(0);
     expect((await nodes[0].log.topic(topic))?.bytes).toBe(0);
   });

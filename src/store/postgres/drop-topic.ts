@@ -1,0 +1,53 @@
+/**
+ * Dropping a topic.
+ *
+ * The topic's row gets another id, and its batches stay behind under the old one. So a drop is one small statement, whatever
+ * there is to forget, and nothing that is under way meanwhile (an append, a prune, a compaction) can mistake the new log for
+ * the old. The old id is written down in the same statement: what a crash leaves behind is freed by the next prune.
+ */
+import type { Database } from './database.ts';
+
+/** Batches freed in one statement. */
+const STEP = 500;
+const MARK = 'dropped:';
+
+const RENEW = `
+  WITH old AS (SELECT id FROM sluice.topics WHERE name = $1 FOR UPDATE), renewed AS (
+    UPDATE sluice.topics t
+    SET id = DEFAULT, incarnation = t.incarnation + 1, latest = 0, oldest = 1, bytes = 0, updated = 0
+    FROM old WHERE t.name = $1 RETURNING old.id
+  )
+  INSERT INTO sluice.meta (name, value) SELECT $2 || id, '' FROM renewed RETURNING name`;
+
+const DROPPED = 'SELECT name FROM sluice.meta WHERE starts_with(name, $1)';
+
+const FREE = `
+  WITH freed AS (
+    DELETE FROM sluice.batches WHERE topic_id = $1 AND last <= (
+      SELECT max(last) FROM (SELECT last FROM sluice.batches WHERE topic_id = $1 ORDER BY last LIMIT ${STEP}) step
+    ) RETURNING 1
+  ) SELECT count(*)::int AS batches FROM freed`;
+
+// Two nodes may free at once, and one of them finds nothing left to do while the other is still at it.
+const FORGET = `
+  DELETE FROM sluice.meta WHERE name = $1 AND NOT EXISTS (SELECT 1 FROM sluice.batches WHERE topic_id = $2)`;
+
+/** See `LogStore.drop`. */
+export async function dropTopic(database: Database, topic: string): Promise<void> {
+  for (const { name } of await database.query<{ readonly name: string }>(RENEW, [topic, MARK]))
+    await free(database, name);
+}
+
+/** Frees what drops have left behind. */
+export async function freeDropped(database: Database): Promise<void> {
+  for (const { name } of await database.query<{ readonly name: string }>(DROPPED, [MARK])) await free(database, name);
+}
+
+async function free(database: Database, name: string): Promise<void> {
+  const id = Number(name.slice(MARK.length));
+  for (let batches = STEP; batches === STEP; ) {
+    const [row] = await database.query<{ readonly batches: number }>(FREE, [id]);
+    batches = row?.batches ?? 0;
+  }
+  await database.query(FORGET, [name, id]);
+}
