@@ -1,7 +1,7 @@
 /** The portable part: the app, and the store in memory. What needs Node is in `sluice/node`. */
 export type { Credentials, Policy, Principal } from './auth/principal.ts';
 export type { Broker, Origin } from './broker/broker.ts';
-export type { Bus, BusMessage, Envelope } from './bus/bus.ts';
+export type { Bus, BusSignal, Envelope } from './bus/bus.ts';
 export type { CallerLimits } from './http/caller-limiter.ts';
 export type { Log } from './http/log.ts';
 export type { RealtimeObserver } from './http/observer.ts';

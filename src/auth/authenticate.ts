@@ -2,6 +2,7 @@
 import { ALL_GRANTS, compileGrants, type GrantsClaim, NO_GRANTS } from '../protocol/grants.ts';
 import { ANONYMOUS_ROLE, DEFAULT_ROLE } from './claims.ts';
 import type { Authentication, Credentials, Principal } from './principal.ts';
+import { INVALID } from './refusals.ts';
 import type { Revocations } from './revocations.ts';
 import { looksLikeToken, type Tickets } from './tickets.ts';
 import type { TokenVerifier } from './token-verifier.ts';
@@ -13,8 +14,6 @@ export interface AuthenticatorOptions {
   readonly revocations: Pick<Revocations, 'isRevoked'>;
   /** What a request without credentials may do. Default nothing. */
   readonly anonymous?: GrantsClaim | undefined;
-  /** For development: a request of this machine without credentials may do everything. Default false. */
-  readonly local?: boolean | undefined;
 }
 
 export interface Authenticator {
@@ -25,7 +24,7 @@ export interface Authenticator {
    *   leaked already.
    * - Whatever is malformed, unknown, forged or revoked is `token-invalid`, without a word on which.
    *
-   * @param context `local`: whether the request demonstrably comes from this machine
+   * @param context `local`: whether the request demonstrably comes from this machine and may, without credentials, do everything
    */
   authenticate(
     credentials: Credentials,
@@ -33,7 +32,6 @@ export interface Authenticator {
   ): Authentication | Promise<Authentication>;
 }
 
-const INVALID: Authentication = { ok: false, code: 'token-invalid' };
 const IN_URL: Authentication = { ok: false, code: 'token-in-url' };
 
 const SCHEME = 'bearer ';
@@ -59,7 +57,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         const answer = tickets.verify(ticket);
         return answer instanceof Promise ? answer.then(unlessRevoked) : unlessRevoked(answer);
       }
-      return options.local === true && context.local ? owner : nobody;
+      return context.local ? owner : nobody;
     },
   };
 }

@@ -31,7 +31,7 @@ export interface RemoteKeysOptions {
   /** How long the host may take, in ms. */
   readonly timeoutMs: number;
   /** Told of every fetch that failed. */
-  readonly report: (fault: unknown) => void;
+  readonly onFault: (fault: unknown) => void;
   /** Whether callers may wait for a fetch that another began. */
   readonly share: boolean;
 }
@@ -41,7 +41,7 @@ export interface RemoteKeysOptions {
  * @throws TypeError when `url` is not a URL
  */
 export function createRemoteKeys(options: RemoteKeysOptions): JWTVerifyGetKey<CryptoKey> {
-  const { clock, report } = options;
+  const { clock, onFault } = options;
   const keys = createRemoteJWKSet(new URL(options.url), {
     timeoutDuration: options.timeoutMs,
     // Never by itself: see above.
@@ -66,7 +66,7 @@ export function createRemoteKeys(options: RemoteKeysOptions): JWTVerifyGetKey<Cr
           fetched = clock();
           answered = true;
         },
-        (fault: unknown) => report(fault),
+        (fault: unknown) => onFault(fault),
       )
       .finally(() => {
         if (pending === attempt) pending = undefined;
@@ -85,7 +85,7 @@ export function createRemoteKeys(options: RemoteKeysOptions): JWTVerifyGetKey<Cr
       if (error instanceof errors.JWKSNoMatchingKey) return undefined;
       // No key id where several keys would do: an issuer that rotates must name its keys.
       if (error instanceof errors.JWKSMultipleMatchingKeys) throw error;
-      report(error);
+      onFault(error);
       throw new KeysUnavailable('the host gives a key that cannot be used', { cause: error });
     }
   };

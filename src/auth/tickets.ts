@@ -10,6 +10,7 @@ import { z } from 'zod';
 import type { Grants } from '../protocol/grants.ts';
 import { roleSchema } from './claims.ts';
 import type { Authentication, Principal } from './principal.ts';
+import { EXPIRED, INVALID } from './refusals.ts';
 import { VerifiedCache } from './verified-cache.ts';
 
 /** The longest ticket, in characters, so that it fits into any URL. */
@@ -83,8 +84,6 @@ export interface TicketsOptions {
   readonly random?: ((bytes: Uint8Array<ArrayBuffer>) => Uint8Array) | undefined;
 }
 
-const INVALID: Authentication = { ok: false, code: 'token-invalid' };
-const EXPIRED: Authentication = { ok: false, code: 'token-expired' };
 const utf8 = new TextEncoder();
 const strict = new TextDecoder('utf-8', { fatal: true });
 

@@ -2,6 +2,7 @@
 import { errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
 import { readClaims } from './claims.ts';
 import type { Authentication } from './principal.ts';
+import { EXPIRED, INVALID } from './refusals.ts';
 import { createRemoteKeys, KeysUnavailable } from './remote-keys.ts';
 import { VerifiedCache } from './verified-cache.ts';
 
@@ -34,7 +35,7 @@ export interface TokenVerifierOptions {
   /** ms since 1970 */
   readonly clock?: (() => number) | undefined;
   /** Told when keys cannot be fetched or used. Such faults are never the caller's, and never reach them. */
-  readonly report?: ((fault: unknown) => void) | undefined;
+  readonly onFault?: ((fault: unknown) => void) | undefined;
   /**
    * Whether requests may wait for work that another began. Default true; false where one request may not await the I/O of
    * another (Workers).
@@ -52,8 +53,6 @@ export interface TokenVerifier {
   verify(token: string): Authentication | Promise<Authentication>;
 }
 
-const INVALID: Authentication = { ok: false, code: 'token-invalid' };
-const EXPIRED: Authentication = { ok: false, code: 'token-expired' };
 const UNAVAILABLE: Authentication = { ok: false, code: 'unavailable' };
 
 /**
@@ -64,9 +63,9 @@ const UNAVAILABLE: Authentication = { ok: false, code: 'unavailable' };
  */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
   const clock = options.clock ?? Date.now;
-  const report = options.report ?? (() => {});
+  const onFault = options.onFault ?? (() => {});
   const share = options.share ?? true;
-  const findKey = createKeyFinder(options, clock, report, share);
+  const findKey = createKeyFinder(options, clock, onFault, share);
   const checks: JWTVerifyOptions = {
     algorithms: [
       ...(options.secret === undefined ? [] : SECRET_ALGORITHMS),
@@ -95,7 +94,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
       if (error instanceof errors.JOSEError) return INVALID;
       // jose throws others only for a key that it will not use, such as RSA below 2,048 bits: not the caller's fault, and nobody
       // can tell whether the token is good.
-      report(error);
+      onFault(error);
       return UNAVAILABLE;
     }
   }
@@ -119,7 +118,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 function createKeyFinder(
   options: TokenVerifierOptions,
   clock: () => number,
-  report: (fault: unknown) => void,
+  onFault: (fault: unknown) => void,
   share: boolean,
 ): JWTVerifyGetKey<CryptoKey> {
   const { secret, jwksUrl } = options;
@@ -133,7 +132,7 @@ function createKeyFinder(
           fetch: options.fetch ?? ((input, init) => fetch(input, init)),
           timeoutMs: options.jwksTimeoutMs ?? JWKS_TIMEOUT_MS,
           clock,
-          report,
+          onFault,
           share,
         });
   if (findSecret === undefined && findPublic === undefined) {

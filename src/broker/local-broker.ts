@@ -1,5 +1,5 @@
 /** The broker of one node: topics in this process, over a store, joined to other nodes by a bus. */
-import type { Bus, BusMessage } from '../bus/bus.ts';
+import type { Bus, BusSignal } from '../bus/bus.ts';
 import type { Gap, GapReason } from '../protocol/control.ts';
 import { type Cursor, formatCursor } from '../protocol/cursor.ts';
 import { type EventInput, encodeEventBody } from '../protocol/event.ts';
@@ -59,7 +59,7 @@ export class LocalBroker implements Broker {
       onClose: (subscription) => this.#release(subscription.topic),
     };
     this.#stopListening = bus.listen(
-      ({ message }) => this.#hear(message),
+      ({ signal }) => this.#hear(signal),
       () => void this.checkTails(),
     );
     this.#planTailCheck();
@@ -141,11 +141,11 @@ export class LocalBroker implements Broker {
     await this.#checking;
   }
 
-  #hear(message: BusMessage): void {
-    if (message.kind === 'appended') {
-      for (const [topic, seq] of message.heads) this.#topics.get(topic)?.learn(seq);
-    } else if (message.kind === 'ephemeral') {
-      this.#topics.get(message.topic)?.ephemeral(ephemeralEvents(message.topic, message.time, message.bodies));
+  #hear(signal: BusSignal): void {
+    if (signal.kind === 'appended') {
+      for (const [topic, seq] of signal.heads) this.#topics.get(topic)?.learn(seq);
+    } else if (signal.kind === 'ephemeral') {
+      this.#topics.get(signal.topic)?.ephemeral(ephemeralEvents(signal.topic, signal.time, signal.bodies));
     }
   }
 

@@ -1,4 +1,5 @@
 /** The background task that lets go of what retention allows, and compacts what is to be compacted. */
+import { formatCursor } from '../protocol/cursor.ts';
 import { type LogStore, type Retention, StoreUnavailable } from '../store/store.ts';
 
 export interface RetentionTaskOptions {
@@ -26,8 +27,8 @@ const PAGE = 500;
 
 export function createRetentionTask(options: RetentionTaskOptions): RetentionTask {
   const { log, clock, intervalMs = 60_000 } = options;
-  /** How far each topic was compacted, so that a topic at rest is not read again. Forgotten topics are few: they are named by patterns. */
-  const compacted = new Map<string, number>();
+  /** How far each topic was compacted, so that a topic at rest is not read again. Made anew in each run of the topics there are. */
+  let compacted = new Map<string, string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let running: Promise<void> | undefined;
   let stopped = false;
@@ -42,17 +43,31 @@ export function createRetentionTask(options: RetentionTaskOptions): RetentionTas
   }
 
   async function compactAll(chosen: (topic: string) => boolean): Promise<void> {
+    const done = new Map<string, string>();
     for (let after = ''; ; ) {
       const topics = await log.topics({ after, limit: PAGE });
-      for (const { topic, latest } of topics) {
+      for (const { topic, epoch, latest } of topics) {
         if (stopped) return;
-        if (!chosen(topic) || compacted.get(topic) === latest) continue;
-        options.onPruned(await log.compact(topic, latest));
-        compacted.set(topic, latest);
+        if (!chosen(topic)) continue;
+        const at = formatCursor({ epoch, seq: latest });
+        if (compacted.get(topic) === at || (await compactOne(topic, latest))) done.set(topic, at);
       }
       const last = topics.at(-1);
-      if (last === undefined || topics.length < PAGE) return;
+      if (last === undefined || topics.length < PAGE) break;
       after = last.topic;
+    }
+    compacted = done;
+  }
+
+  /** A fault of one topic leaves the others their turn. @returns whether it was compacted */
+  async function compactOne(topic: string, upTo: number): Promise<boolean> {
+    try {
+      options.onPruned(await log.compact(topic, upTo));
+      return true;
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error;
+      options.onFault(error);
+      return false;
     }
   }
 

@@ -1,13 +1,13 @@
 /**
  * The bus's port: how the nodes of one system wake each other.
  *
- * It promises little, so that anything can carry it: a message arrives at most once at every other node, usually within
+ * It promises little, so that anything can carry it: a signal arrives at most once at every other node, usually within
  * milliseconds, in the order sent by one node, and **may be lost**. Nothing durable depends on it: every subscriber of
  * `appended` and `revoked` also looks at the store now and then. A node does not hear itself.
  */
 import type { EventBody } from '../protocol/event.ts';
 
-export type BusMessage =
+export type BusSignal =
   /** These topics have grown, at least to these seqs. */
   | { readonly kind: 'appended'; readonly heads: readonly (readonly [topic: string, seq: number])[] }
   /** Events for whoever is connected now. */
@@ -27,15 +27,15 @@ export type BusMessage =
 export interface Envelope {
   /** The node that sent it. */
   readonly from: string;
-  readonly message: BusMessage;
+  readonly signal: BusSignal;
 }
 
 export interface Bus {
   /** Sends without waiting; what cannot be sent is dropped and counted. */
-  send(message: BusMessage): void;
+  send(signal: BusSignal): void;
   /**
-   * @param receive called for each message of another node; must not throw
-   * @param resumed called when messages may have been lost (a connection was cut and is back)
+   * @param receive called for each signal of another node; must not throw
+   * @param resumed called when signals may have been lost (a connection was cut and is back)
    * @returns how to stop listening
    */
   listen(receive: (envelope: Envelope) => void, resumed: () => void): () => void;

@@ -88,12 +88,12 @@ export function createCalls({ bus, node, onFault }: CallsOptions): Calls {
     if (reply !== undefined) answered(reply);
   }
 
-  function receive({ from, message }: Envelope): void {
-    if (message.kind === 'call' && (message.to === undefined || message.to === node))
-      void answerCall(message.call, message.operation, message.body, from);
-    else if (message.kind === 'reply' && message.to === node) {
-      const waiting = outstanding.get(message.call);
-      if (waiting !== undefined && (waiting.to ?? from) === from) waiting.answered({ from, body: message.body });
+  function receive({ from, signal }: Envelope): void {
+    if (signal.kind === 'call' && (signal.to === undefined || signal.to === node))
+      void answerCall(signal.call, signal.operation, signal.body, from);
+    else if (signal.kind === 'reply' && signal.to === node) {
+      const waiting = outstanding.get(signal.call);
+      if (waiting !== undefined && (waiting.to ?? from) === from) waiting.answered({ from, body: signal.body });
     }
   }
 

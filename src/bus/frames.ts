@@ -1,22 +1,22 @@
 /**
- * Frames: a message's text cut into pieces that fit one notification, and put together again.
+ * Frames: a signal's text cut into pieces that fit one notification, and put together again.
  *
- * A frame is `s1 <from> <number> <part>/<of> <text>`. `number` counts the sender's messages, so that no two frames are
+ * A frame is `s1 <from> <number> <part>/<of> <text>`. `number` counts the sender's signals, so that no two frames are
  * equal (Postgres delivers equal notifications of one transaction once). A sender's frames arrive in the order sent, so
- * at most one message of each sender is unfinished: when another one begins, or a part is missing, the unfinished one
+ * at most one signal of each sender is unfinished: when another one begins, or a part is missing, the unfinished one
  * is lost and counted.
  */
-import { NODE_NAME } from './message.ts';
+import { NODE_NAME } from './signal.ts';
 
 /**
  * The most characters of text in one frame: with the header below the 8,000 bytes that a notification may not reach.
  */
 export const FRAME_LENGTH = 7_800;
 
-/** The most frames of one message (about 8 million characters). What is longer is not sent. */
+/** The most frames of one signal (about 8 million characters). What is longer is not sent. */
 export const MAX_PARTS = 1_024;
 
-/** The most characters of unfinished messages held, of how many senders, and for how long, in milliseconds. */
+/** The most characters of unfinished signals held, of how many senders, and for how long, in milliseconds. */
 export const MAX_PENDING_LENGTH = 32 * 1024 * 1024;
 export const MAX_PENDING_SENDERS = 64;
 export const MAX_PENDING_MS = 30_000;
@@ -105,16 +105,16 @@ export function createAssembler(
       if (part === 0 && pending.has(from)) lose(from);
       const text = payload.slice(header.length);
       if (of === 1) return finish(from, text);
-      const message = part === 0 ? begin(from, number, of) : pending.get(from);
+      const unfinished = part === 0 ? begin(from, number, of) : pending.get(from);
       // The beginning was never heard, or was counted as lost already.
-      if (message === undefined) return;
-      if (message.number !== number || message.of !== of || message.parts.length !== part) return lose(from);
-      message.parts.push(text);
-      message.length += text.length;
+      if (unfinished === undefined) return;
+      if (unfinished.number !== number || unfinished.of !== of || unfinished.parts.length !== part) return lose(from);
+      unfinished.parts.push(text);
+      unfinished.length += text.length;
       held += text.length;
-      if (message.parts.length === of) {
+      if (unfinished.parts.length === of) {
         forget(from);
-        finish(from, message.parts.join(''));
+        finish(from, unfinished.parts.join(''));
       } else if (held > MAX_PENDING_LENGTH) lose(from);
     },
     reset() {

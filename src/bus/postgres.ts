@@ -1,8 +1,8 @@
 /**
  * The bus over Postgres: NOTIFY says, LISTEN hears, on one session of its own.
  *
- * **Sending.** While one statement is in flight the next messages gather and merge in a bounded queue
- * (`send-queue.ts`); one statement carries many notifications, and a long message several frames of one (`frames.ts`).
+ * **Sending.** While one statement is in flight the next signals gather and merge in a bounded queue
+ * (`send-queue.ts`); one statement carries many notifications, and a long signal several frames of one (`frames.ts`).
  * A statement whose outcome is unknown has its hints said again, which may make them arrive twice and does no harm; the
  * rest of it is dropped.
  * **Outages.** The session is opened again with a growing, jittered pause, for ever. When it listens again, `resumed`
@@ -15,7 +15,7 @@ import postgres from 'postgres';
 import type { Bus } from './bus.ts';
 import { createAssembler, toFrames } from './frames.ts';
 import { createListeners } from './listeners.ts';
-import { decodeMessage, NODE_NAME } from './message.ts';
+import { decodeSignal, NODE_NAME } from './signal.ts';
 import { createSendQueue, type Outgoing } from './send-queue.ts';
 
 /** An idle session is asked for a sign of life after so many milliseconds. */
@@ -27,7 +27,7 @@ export const CLOSE_MS = 500;
 /** Pauses between attempts to open a session, in milliseconds: doubling from the first to the last. */
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 2_000;
-/** About how many characters of messages one statement carries. */
+/** About how many characters of signals one statement carries. */
 const STATEMENT_LENGTH = 256 * 1024;
 
 /** What the bus asks of postgres.js, to be passed on whole. */
@@ -68,11 +68,11 @@ export interface BusLog {
 export interface PostgresBusCounts {
   /** Statements that carried notifications. */
   readonly statements: number;
-  /** Messages not sent: the queue was full, they were too late or too long, or their statement failed. */
+  /** Signals not sent: the queue was full, they were too late or too long, or their statement failed. */
   readonly dropped: number;
   /** Notifications that were not ours to read. */
   readonly malformed: number;
-  /** Messages of which a part was lost. */
+  /** Signals of which a part was lost. */
   readonly incomplete: number;
 }
 
@@ -96,9 +96,9 @@ export function createPostgresBus(options: PostgresBusOptions): PostgresBus {
   const listeners = createListeners();
   const queue = createSendQueue(now);
   const assembler = createAssembler(node, now, (from, text) => {
-    const message = decodeMessage(text);
-    if (message !== undefined) listeners.receive({ from, message });
-    return message !== undefined;
+    const signal = decodeSignal(text);
+    if (signal !== undefined) listeners.receive({ from, signal });
+    return signal !== undefined;
   });
   let number = 0;
   let statements = 0;
@@ -227,9 +227,9 @@ export function createPostgresBus(options: PostgresBusOptions): PostgresBus {
   const done = run();
 
   return {
-    send(message) {
+    send(signal) {
       if (closed) return;
-      queue.push(message);
+      queue.push(signal);
       if (connected) wake();
     },
     listen: listeners.add,

@@ -9,8 +9,8 @@
  * lost head is found by the tail check, a lost call times out. What is no hint goes also when it has waited for
  * {@link MAX_WAIT_MS}: an ephemeral event that late is of no use. All that goes is counted.
  */
-import type { BusMessage } from './bus.ts';
-import { encodeMessage, MAX_APPENDED_LENGTH, toAscii } from './message.ts';
+import type { BusSignal } from './bus.ts';
+import { encodeSignal, MAX_APPENDED_LENGTH, toAscii } from './signal.ts';
 
 export const MAX_WAITING = 10_000;
 export const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
@@ -21,20 +21,20 @@ type Entry =
   | { readonly kind: 'revoked' }
   | { readonly kind: 'text'; readonly text: string; readonly since: number };
 
-/** One message on its way: its text, and the hint that it was if it may be said again. */
+/** One signal on its way: its text, and the hint that it was if it may be said again. */
 export interface Outgoing {
   readonly text: string;
-  readonly hint?: Extract<BusMessage, { kind: 'appended' | 'revoked' }> | undefined;
+  readonly hint?: Extract<BusSignal, { kind: 'appended' | 'revoked' }> | undefined;
 }
 
 export interface SendQueue {
-  push(message: BusMessage): void;
-  /** Takes the oldest messages, until their text reaches about `length` characters; at least one if any waits. */
+  push(signal: BusSignal): void;
+  /** Takes the oldest signals, until their text reaches about `length` characters; at least one if any waits. */
   take(length: number): readonly Outgoing[];
-  /** Puts the hints among messages that could not be sent back in front; drops and counts the others. */
-  putBack(messages: readonly Outgoing[]): void;
+  /** Puts the hints among signals that could not be sent back in front; drops and counts the others. */
+  putBack(signals: readonly Outgoing[]): void;
   readonly empty: boolean;
-  /** How many messages (of `appended`: heads) were dropped so far. */
+  /** How many signals (of `appended`: heads) were dropped so far. */
   readonly dropped: number;
 }
 
@@ -102,10 +102,10 @@ export function createSendQueue(now: () => number): SendQueue {
   }
 
   return {
-    push(message) {
-      if (message.kind === 'appended' || message.kind === 'revoked') addHint(message, 'last');
+    push(signal) {
+      if (signal.kind === 'appended' || signal.kind === 'revoked') addHint(signal, 'last');
       else {
-        const text = encodeMessage(message);
+        const text = encodeSignal(signal);
         if (text === undefined || text.length > MAX_WAITING_LENGTH) {
           dropped += 1;
           return;
@@ -143,8 +143,8 @@ export function createSendQueue(now: () => number): SendQueue {
       entries = entries.slice(index);
       return taken;
     },
-    putBack(messages) {
-      for (const { hint } of messages.toReversed()) {
+    putBack(signals) {
+      for (const { hint } of signals.toReversed()) {
         if (hint === undefined) dropped += 1;
         else addHint(hint, 'first');
       }

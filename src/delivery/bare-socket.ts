@@ -6,7 +6,7 @@
  * at each internal part before it touches it, and where one is not as expected the connection simply stays as it is.
  */
 import type { ServerResponse } from 'node:http';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 /** The handle under a socket, and the HTTP parser on it, as far as they are used here. */
 interface Handle {
@@ -32,8 +32,10 @@ interface Inside {
  */
 export function takeBareSocket(outgoing: ServerResponse): Socket | undefined {
   const { socket } = outgoing;
-  if (socket === null || socket.constructor !== Socket || socket.destroyed || socket.writableLength > 0)
-    return undefined;
+  if (socket === null || socket.destroyed || socket.writableLength > 0) return undefined;
+  // Found by the socket, not imported: this room is also bundled for runtimes that have no `node:net`. One of TLS stays as it is.
+  const SocketClass = socket.constructor as new (options: object) => Socket;
+  if (SocketClass.name !== 'Socket') return undefined;
   const inside = socket as unknown as Inside;
   const { _handle: handle, parser } = inside;
   if (!handle || !isParser(parser) || handle.writeQueueSize !== 0) return undefined;
@@ -45,7 +47,7 @@ export function takeBareSocket(outgoing: ServerResponse): Socket | undefined {
   // The old socket ends without its handle: whoever waits for its end, the server's count included, learns of it.
   socket.destroy();
   setImmediate(() => parser.close());
-  return new Socket({ handle } as object);
+  return new SocketClass({ handle });
 }
 
 function isParser(parser: unknown): parser is Parser {

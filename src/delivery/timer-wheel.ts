@@ -58,9 +58,9 @@ export class TimerWheel {
   /** Looks at all that is due by now; what was missed while the timer was late is made up for once, not tick by tick. */
   advance(): void {
     const until = Math.floor((this.#clock() - this.#origin) / TICK_MS);
-    // A clock that is set back must not stop the heartbeats, nor end tokens early: ticks go on, and times are reckoned anew.
-    if (until < this.now - 1) this.#origin = this.#clock() - this.now * TICK_MS;
     const last = Math.max(until, this.now + 1);
+    // A clock that is set back must not stop the heartbeats, nor end tokens early: ticks go on, and times are reckoned anew.
+    if (until < this.now - 1) this.#origin = this.#clock() - last * TICK_MS;
     const late = last > this.now + 1;
     this.now = last;
     const due = late ? [...this.#slots.keys()].filter((tick) => tick <= last).sort((a, b) => a - b) : [last];

@@ -4,6 +4,15 @@ import { html } from 'hono/html';
 /** Pinned, so that the page changes only when we change it. */
 const SCALAR = 'https://cdn.jsdelivr.net/npm/@scalar/api-reference@1.72.1';
 
+/** Scalar with its own services off: nobody's API description is sent anywhere. */
+const CONFIGURATION = JSON.stringify({
+  agent: { disabled: true },
+  mcp: { disabled: true },
+  showDeveloperTools: 'never',
+  telemetry: false,
+  withDefaultFonts: false,
+});
+
 /** @param document where the OpenAPI document is, as a path */
 export function docsPage(document: string) {
   return html`<!doctype html>
@@ -24,7 +33,7 @@ body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color-scheme: light dark
 <p>The API is described in full by <a href="${document}">the OpenAPI document</a>: any OpenAPI viewer shows it.</p>
 </div>
 <noscript><p>This page needs JavaScript. The API is described by <a href="${document}">the OpenAPI document</a>.</p></noscript>
-<script id="api-reference" data-url="${document}"></script>
+<script id="api-reference" data-url="${document}" data-configuration="${CONFIGURATION}"></script>
 <script src="${SCALAR}" onerror="document.getElementById('fallback').hidden = false"></script>
 </body>
 </html>`;

@@ -1,4 +1,4 @@
-/** Where the HTTP room writes its log. Structurally a pino logger. */
+/** Where the app writes its log. Structurally a pino logger. */
 export interface Log {
   debug(fields: object, text: string): void;
   info(fields: object, text: string): void;

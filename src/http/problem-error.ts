@@ -1,4 +1,4 @@
-/** Problems as exceptions inside the HTTP room, and as responses (RFC 9457, protocol section 7). */
+/** Problems as exceptions on the way through the routes, and as responses (RFC 9457, protocol section 7). */
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
@@ -48,13 +48,13 @@ export function problemResponse(
   return c.body(JSON.stringify(problem(code, detail, errors)), status, all);
 }
 
-/** The app's error handler: what is expected becomes its problem, anything else is logged and told as `internal`. */
+/** What the app does with an error: what is expected becomes its problem, anything else is logged and told as `internal`. */
 export function respondToError(log: Log): (error: Error, c: Context) => Response {
   return (error, c) => {
     if (error instanceof ProblemError) return problemResponse(c, error.code, error.options);
     if (error instanceof StoreUnavailable) return problemResponse(c, 'unavailable');
     if (error instanceof HTTPException) return problemResponse(c, error.status === 413 ? 'too-large' : 'malformed');
-    if (c.req.raw.signal.aborted || isConnectionError(error)) {
+    if (isConnectionError(error)) {
       // Nobody is left to read the answer; it only ends the request.
       log.debug({ error, request: c.get('requestId') }, 'a client went away in the middle of a request');
       return problemResponse(c, 'malformed');
@@ -65,5 +65,8 @@ export function respondToError(log: Log): (error: Error, c: Context) => Response
 }
 
 function isConnectionError(error: Error): boolean {
-  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE');
+  return (
+    error.name === 'AbortError' ||
+    ('code' in error && (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE'))
+  );
 }

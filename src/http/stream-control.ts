@@ -13,8 +13,9 @@ import { type StreamTopic, streamInfoSchema, streamTopicSchema } from '../protoc
 import type { OpenStream, OpenStreams } from './open-streams.ts';
 import { subscribeRequest } from './starting-point.ts';
 
-/** Length of a node's name at the start of its streams' ids. */
-export const NODE_NAME_LENGTH = 8;
+/** A node's name. Its streams' ids begin with it. */
+export const NODE_NAME = /^[0-9a-z]{8}$/;
+const NODE_NAME_LENGTH = 8;
 const STREAM_ID = /^[0-9a-z]{40}$/;
 /** How long another node may take to answer, in ms. */
 const CALL_MS = 2000;

@@ -35,7 +35,7 @@ export interface HostMetricsOptions {
   /** Numbers of the server to send along, read at each event. */
   readonly extra?: () => Record<string, number>;
   /** Told of the first failure of a row of failures; a success in between ends the row. Default: a process warning. */
-  readonly report?: (error: unknown) => void;
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** How often the event loop's delay is sampled, in ms: often enough to see a stall, seldom enough to cost nothing. */
@@ -47,7 +47,7 @@ const SAMPLE_MS = 20;
  * Does not keep the process alive.
  */
 export function startHostMetrics(options: HostMetricsOptions): { stop(): void } {
-  const { publish, intervalMs = 1000, extra = () => ({}), report = warn } = options;
+  const { publish, intervalMs = 1000, extra = () => ({}), onFault = warn } = options;
   const measure = createMeter();
   let inFlight = false;
   let failures = 0;
@@ -60,7 +60,7 @@ export function startHostMetrics(options: HostMetricsOptions): { stop(): void } 
       failures = 0;
     } catch (error) {
       failures += 1;
-      if (failures === 1) report(error);
+      if (failures === 1) onFault(error);
     } finally {
       inFlight = false;
     }

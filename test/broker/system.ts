@@ -2,9 +2,9 @@
 import { vi } from 'vitest';
 import type { Origin, Start, SubscribeRequest, Subscription } from '../../src/broker/broker.ts';
 import { type BrokerObserver, LocalBroker } from '../../src/broker/local-broker.ts';
-import { createLocalHub } from '../../src/bus/local.ts';
 import type { EventInput } from '../../src/protocol/event.ts';
 import { type Appended, StoreUnavailable } from '../../src/store/store.ts';
+import { createLocalHub } from '../support/local-hub.ts';
 import { seededRandom } from '../support/random.ts';
 import { Recorder } from './recorder.ts';
 import { type Awkwardness, PLAIN, TestLog } from './test-log.ts';

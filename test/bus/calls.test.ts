@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { createCalls, MAX_OUTSTANDING, MAX_SERVING } from '../../src/bus/calls.ts';
-import { createLocalHub } from '../../src/bus/local.ts';
-import { until } from './until.ts';
+import { createLocalHub } from '../support/local-hub.ts';
+import { until } from '../support/until.ts';
 
 function open(...names: readonly string[]) {
   const hub = createLocalHub();
@@ -75,8 +75,8 @@ it('an answer that comes too late, or from another node, changes nothing', async
   );
   const forger = hub.bus('forger');
   forger.listen(
-    ({ message }) => {
-      if (message.kind === 'call') forger.send({ kind: 'reply', call: message.call, to: 'a', body: 'forged' });
+    ({ signal }) => {
+      if (signal.kind === 'call') forger.send({ kind: 'reply', call: signal.call, to: 'a', body: 'forged' });
     },
     () => {},
   );

@@ -1,8 +1,8 @@
 /** What every bus promises, run by the tests of each adapter. */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Bus, BusMessage, Envelope } from '../../src/bus/bus.ts';
+import type { Bus, BusSignal, Envelope } from '../../src/bus/bus.ts';
 import { encodeEventBody } from '../../src/protocol/event.ts';
-import { until } from './until.ts';
+import { until } from '../support/until.ts';
 
 /** One system of nodes. */
 export interface BusSystem {
@@ -42,7 +42,7 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
       return made;
     }
 
-    const call = (n: number, to?: string): BusMessage => ({
+    const call = (n: number, to?: string): BusSignal => ({
       kind: 'call',
       call: `c${n}`,
       ...(to !== undefined && { to }),
@@ -50,9 +50,9 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
       body: { n },
     });
 
-    it('carries each kind of message, as it was, to every other node and not to the sender', async () => {
+    it('carries each kind of signal, as it was, to every other node and not to the sender', async () => {
       const { a, b, c } = await nodes('a', 'b', 'c');
-      const sent: BusMessage[] = [
+      const sent: BusSignal[] = [
         { kind: 'appended', heads: [['chat:lobby', 7]] },
         {
           kind: 'ephemeral',
@@ -66,9 +66,9 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
         { kind: 'reply', call: 'c1', to: 'c', body: [null, JSON.parse('{"__proto__":1,"deep":[[]]}')] },
         { kind: 'call', call: 'c3', operation: 'nothing', body: null },
       ];
-      for (const message of sent) a.bus.send(message);
+      for (const signal of sent) a.bus.send(signal);
       await until('both heard all', () => b.heard.length >= sent.length && c.heard.length >= sent.length);
-      const expected = sent.map((message) => ({ from: 'a', message }));
+      const expected = sent.map((signal) => ({ from: 'a', signal }));
       expect(b.heard).toEqual(expected);
       expect(c.heard).toEqual(expected);
       expect(a.heard).toEqual([]);
@@ -85,7 +85,7 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
       }
       await until('all arrived', () => b.heard.length >= 2 * count);
       for (const from of ['a', 'c']) {
-        const seen = b.heard.filter((envelope) => envelope.from === from).map(({ message }) => message);
+        const seen = b.heard.filter((envelope) => envelope.from === from).map(({ signal }) => signal);
         expect(seen).toEqual(Array.from({ length: count }, (_, n) => call(n)));
       }
     });
@@ -97,11 +97,11 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
       await until('it arrived', () => b.heard.length === 1);
     });
 
-    it('delivers equal messages as often as they are sent', async () => {
+    it('delivers equal signals as often as they are sent', async () => {
       const { a, b } = await nodes('a', 'b');
       for (let n = 0; n < 5; n += 1) a.bus.send(call(1));
       a.bus.send(call(2));
-      await until('the last arrived', () => b.heard.some(({ message }) => 'call' in message && message.call === 'c2'));
+      await until('the last arrived', () => b.heard.some(({ signal }) => 'call' in signal && signal.call === 'c2'));
       expect(b.heard).toHaveLength(6);
     });
 
@@ -114,11 +114,11 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
         a.bus.send({ kind: 'appended', heads: [[`topic:${n % topics}`, seq]] });
       }
       a.bus.send(call(1));
-      await until('the storm is over', () => b.heard.some(({ message }) => message.kind === 'call'));
+      await until('the storm is over', () => b.heard.some(({ signal }) => signal.kind === 'call'));
       const heads = new Map<string, number>();
-      for (const { message } of b.heard)
-        if (message.kind === 'appended')
-          for (const [topic, seq] of message.heads) heads.set(topic, Math.max(seq, heads.get(topic) ?? 0));
+      for (const { signal } of b.heard)
+        if (signal.kind === 'appended')
+          for (const [topic, seq] of signal.heads) heads.set(topic, Math.max(seq, heads.get(topic) ?? 0));
       expect(heads.size).toBe(topics);
       for (let topic = 0; topic < topics; topic += 1) expect(heads.get(`topic:${topic}`)).toBe(10_000 + topic);
     });
@@ -126,7 +126,7 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
     it('carries a megabyte whole', async () => {
       const { a, b } = await nodes('a', 'b');
       const text = 'x"é😀\n'.repeat(150_000);
-      const large: BusMessage = {
+      const large: BusSignal = {
         kind: 'ephemeral',
         topic: 't',
         time: 1,
@@ -135,17 +135,17 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
       a.bus.send(large);
       a.bus.send(call(1));
       await until('both arrived', () => b.heard.length >= 2);
-      expect(b.heard.map(({ message }) => message.kind)).toEqual(['ephemeral', 'call']);
-      expect(b.heard[0]?.message).toEqual(large);
+      expect(b.heard.map(({ signal }) => signal.kind)).toEqual(['ephemeral', 'call']);
+      expect(b.heard[0]?.signal).toEqual(large);
     });
 
-    it('carries thousands of long topics in one message', async () => {
+    it('carries thousands of long topics in one signal', async () => {
       const { a, b } = await nodes('a', 'b');
       const heads = Array.from({ length: 2_000 }, (_, n) => [`${'é'.repeat(200)}:${n}`, n + 1] as const);
       a.bus.send({ kind: 'appended', heads });
       a.bus.send(call(1));
-      await until('all arrived', () => b.heard.some(({ message }) => message.kind === 'call'));
-      expect(b.heard.flatMap(({ message }) => (message.kind === 'appended' ? message.heads : []))).toEqual(heads);
+      await until('all arrived', () => b.heard.some(({ signal }) => signal.kind === 'call'));
+      expect(b.heard.flatMap(({ signal }) => (signal.kind === 'appended' ? signal.heads : []))).toEqual(heads);
     });
 
     it('drops what JSON cannot say, and carries on', async () => {
@@ -153,7 +153,7 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
       a.bus.send({ kind: 'call', call: 'c1', operation: 'ask', body: 1n });
       a.bus.send(call(2));
       await until('the second arrived', () => b.heard.length > 0);
-      expect(b.heard.map(({ message }) => message)).toEqual([call(2)]);
+      expect(b.heard.map(({ signal }) => signal)).toEqual([call(2)]);
     });
 
     it('does not share objects between nodes', async () => {
@@ -163,7 +163,7 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
       body.changed = true;
       await until('it arrived', () => b.heard.length === 1);
       const [envelope] = b.heard;
-      expect(envelope?.message).toEqual({ kind: 'call', call: 'c1', operation: 'ask', body: { changed: false } });
+      expect(envelope?.signal).toEqual({ kind: 'call', call: 'c1', operation: 'ask', body: { changed: false } });
     });
 
     it('calls a listener no more once it has stopped, and others still', async () => {
@@ -188,7 +188,7 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
       b.bus.send(call(3));
       await until('the first arrived', () => b.heard.length === 1);
       await a.bus.close();
-      expect(b.heard).toEqual([{ from: 'a', message: call(1) }]);
+      expect(b.heard).toEqual([{ from: 'a', signal: call(1) }]);
       expect(a.heard).toEqual([]);
     });
   });

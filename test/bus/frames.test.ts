@@ -91,7 +91,7 @@ it('does not cut what would take too many frames', () => {
   expect(toFrames('n', 1, 'x'.repeat(MAX_PARTS * FRAME_LENGTH + 1))).toBeUndefined();
 });
 
-it('holds the unfinished messages of a bounded number of senders, and lets the oldest go', () => {
+it('holds the unfinished signals of a bounded number of senders, and lets the oldest go', () => {
   const { whole, assembler } = collect();
   for (let n = 0; n <= MAX_PENDING_SENDERS; n += 1) assembler.push(`s1 n${n} 1 0/2 a`);
   expect(assembler.incomplete).toBe(1);

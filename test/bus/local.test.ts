@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import type { Envelope } from '../../src/bus/bus.ts';
-import { createLocalBus, createLocalHub } from '../../src/bus/local.ts';
+import { createLocalBus } from '../../src/bus/local.ts';
+import { createLocalHub } from '../support/local-hub.ts';
 import { describeBus } from './contract.ts';
-import { until } from './until.ts';
+import { until } from '../support/until.ts';
 
 describeBus('local', async () => {
   const hub = createLocalHub();
@@ -35,7 +36,7 @@ it('a node that is cut off neither sends nor hears, and is told when it is back'
   expect(resumed).toBe(1);
   b.send({ kind: 'revoked' });
   await until('it is heard again', () => heard.length === 1);
-  expect(heard).toEqual([{ from: 'b', message: { kind: 'revoked' } }]);
+  expect(heard).toEqual([{ from: 'b', signal: { kind: 'revoked' } }]);
 });
 
 it('two open ends of a hub cannot have one name', async () => {

@@ -1,11 +1,11 @@
 import postgres from 'postgres';
 import { afterAll, afterEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { BusMessage, Envelope } from '../../src/bus/bus.ts';
+import type { BusSignal, Envelope } from '../../src/bus/bus.ts';
 import { createPostgresBus, type PostgresBus, type PostgresBusOptions } from '../../src/bus/postgres.ts';
 import { createDatabaseSocket } from '../../src/node/database-socket.ts';
 import { describeBus } from './contract.ts';
 import { createProxy } from './proxy.ts';
-import { until } from './until.ts';
+import { until } from '../support/until.ts';
 
 const URL = 'postgres://postgres@127.0.0.1:5432/test';
 const admin = postgres(URL, { max: 1, fetch_types: false });
@@ -43,8 +43,8 @@ function listenTo(options: Partial<PostgresBusOptions> & { readonly node: string
   return { bus, envelopes, resumed: () => resumed };
 }
 
-const hint = (seq: number): BusMessage => ({ kind: 'appended', heads: [['t', seq]] });
-const call = (name: string): BusMessage => ({ kind: 'call', call: name, operation: 'ask', body: null });
+const hint = (seq: number): BusSignal => ({ kind: 'appended', heads: [['t', seq]] });
+const call = (name: string): BusSignal => ({ kind: 'call', call: name, operation: 'ask', body: null });
 
 describe('the bus over Postgres', () => {
   const faults: unknown[] = [];
@@ -68,8 +68,8 @@ describe('the bus over Postgres', () => {
     other.bus.send(hint(1));
     cut.bus.send(hint(2));
     await until('both hear', () => cut.envelopes.length === 1 && other.envelopes.length === 1);
-    expect(cut.envelopes).toEqual([{ from: 'other', message: hint(1) }]);
-    expect(other.envelopes).toEqual([{ from: node, message: hint(2) }]);
+    expect(cut.envelopes).toEqual([{ from: 'other', signal: hint(1) }]);
+    expect(other.envelopes).toEqual([{ from: node, signal: hint(2) }]);
     expect(other.resumed()).toBe(1);
   });
 
@@ -83,7 +83,7 @@ describe('the bus over Postgres', () => {
       // In a hundred ticks, so that statements are in flight meanwhile.
       if (seq % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    const last = () => b.envelopes.at(-1)?.message;
+    const last = () => b.envelopes.at(-1)?.signal;
     await until('the last is heard', () => JSON.stringify(last()) === JSON.stringify(hint(10_000)));
     expect(b.envelopes.length).toBeLessThanOrEqual(a.bus.counts.statements);
     expect(a.bus.counts.statements).toBeLessThan(200);
@@ -126,7 +126,7 @@ describe('the bus over Postgres', () => {
     await until('it is back', () => away.bus.connected);
     expect(away.resumed()).toBe(2);
     await until('the hints are heard', () => other.envelopes.length >= 3);
-    expect(other.envelopes.map(({ message }) => message)).toEqual([hint(1), { kind: 'revoked' }, hint(2)]);
+    expect(other.envelopes.map(({ signal }) => signal)).toEqual([hint(1), { kind: 'revoked' }, hint(2)]);
     expect(away.bus.counts.dropped).toBe(1);
   });
 
@@ -163,7 +163,7 @@ describe('the bus over Postgres', () => {
     proxy.cut();
     await proxy.mend();
     await until('both are heard', () => JSON.stringify(b.envelopes).includes('later'));
-    expect(b.envelopes.flatMap(({ message }) => (message.kind === 'appended' ? message.heads : []))).toEqual(
+    expect(b.envelopes.flatMap(({ signal }) => (signal.kind === 'appended' ? signal.heads : []))).toEqual(
       expect.arrayContaining([
         ['t', 1],
         ['later', 2],
@@ -243,7 +243,7 @@ describe('the bus over Postgres', () => {
     const strange = [
       '',
       'hello',
-      '{"from":"x","message":{"kind":"revoked"}}',
+      '{"from":"x","signal":{"kind":"revoked"}}',
       's1 x 1 0/1 ',
       's1 x 1 0/1 {"kind":"revoked"',
       's1 x 1 0/1 {"kind":"revoked","more":1}',
@@ -262,18 +262,18 @@ describe('the bus over Postgres', () => {
     for (const payload of strange) await admin`select pg_notify(${channelName}, ${payload})`;
     b.bus.send(hint(1));
     await until('the node is heard', () => a.envelopes.length > 0);
-    expect(a.envelopes).toEqual([{ from: 'b', message: hint(1) }]);
+    expect(a.envelopes).toEqual([{ from: 'b', signal: hint(1) }]);
     expect(a.bus.counts.malformed).toBe(strange.length);
   });
 
-  it('drops a message of which a part was lost, and counts it', async () => {
+  it('drops a signal of which a part was lost, and counts it', async () => {
     const channelName = freshChannel();
     const a = listenTo({ node: 'a', channelName });
     await until('it is connected', () => a.bus.connected);
     for (const payload of ['s1 x 1 0/3 {"kind":', 's1 x 1 2/3 d"}', 's1 x 2 0/2 {"kind":"rev', 's1 x 2 1/2 oked"}'])
       await admin`select pg_notify(${channelName}, ${payload})`;
     await until('the whole one is heard', () => a.envelopes.length > 0);
-    expect(a.envelopes).toEqual([{ from: 'x', message: { kind: 'revoked' } }]);
+    expect(a.envelopes).toEqual([{ from: 'x', signal: { kind: 'revoked' } }]);
     expect(a.bus.counts.incomplete).toBe(1);
     expect(a.bus.counts.malformed).toBe(0);
   });

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { BusMessage } from '../../src/bus/bus.ts';
-import { decodeMessage, MAX_APPENDED_LENGTH } from '../../src/bus/message.ts';
+import type { BusSignal } from '../../src/bus/bus.ts';
+import { decodeSignal, MAX_APPENDED_LENGTH } from '../../src/bus/signal.ts';
 import { createSendQueue, MAX_WAIT_MS, MAX_WAITING } from '../../src/bus/send-queue.ts';
 
 const seq = fc.integer({ min: 0, max: 1_000 });
 const topic = fc.constantFrom('a', 'b', 'c', 'é😀');
-const message: fc.Arbitrary<BusMessage> = fc.oneof(
+const signal: fc.Arbitrary<BusSignal> = fc.oneof(
   fc.record({ kind: fc.constant('appended' as const), heads: fc.array(fc.tuple(topic, seq), { minLength: 1 }) }),
   fc.constant({ kind: 'revoked' } as const),
   fc.record({
@@ -17,35 +17,35 @@ const message: fc.Arbitrary<BusMessage> = fc.oneof(
   }),
 );
 
-function highest(messages: readonly (BusMessage | undefined)[]): ReadonlyMap<string, number> {
+function highest(signals: readonly (BusSignal | undefined)[]): ReadonlyMap<string, number> {
   const heads = new Map<string, number>();
-  for (const each of messages)
+  for (const each of signals)
     if (each?.kind === 'appended')
       for (const [name, at] of each.heads) heads.set(name, Math.max(at, heads.get(name) ?? 0));
   return heads;
 }
 
-const texts = (messages: readonly (BusMessage | undefined)[]) => messages.filter((each) => each?.kind === 'call');
+const texts = (signals: readonly (BusSignal | undefined)[]) => signals.filter((each) => each?.kind === 'call');
 
 it('says everything that matters, in order, however it is taken and whatever fails meanwhile', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(message, fc.constantFrom('none', 'take', 'fail'), fc.integer({ min: 1, max: 300 }))),
+      fc.array(fc.tuple(signal, fc.constantFrom('none', 'take', 'fail'), fc.integer({ min: 1, max: 300 }))),
       (steps) => {
         const queue = createSendQueue(() => 0);
-        const said: (BusMessage | undefined)[] = [];
+        const said: (BusSignal | undefined)[] = [];
         let failed = 0;
         for (const [each, action, length] of steps) {
           queue.push(each);
           if (action === 'none') continue;
           const taken = queue.take(length);
-          if (action === 'take') said.push(...taken.map(({ text }) => decodeMessage(text)));
+          if (action === 'take') said.push(...taken.map(({ text }) => decodeSignal(text)));
           else {
             failed += taken.filter(({ hint }) => hint === undefined).length;
             queue.putBack(taken);
           }
         }
-        while (!queue.empty) said.push(...queue.take(1).map(({ text }) => decodeMessage(text)));
+        while (!queue.empty) said.push(...queue.take(1).map(({ text }) => decodeSignal(text)));
         const sent = steps.map(([each]) => each);
         expect(said).not.toContain(undefined);
         expect(highest(said)).toEqual(highest(sent));
@@ -58,7 +58,7 @@ it('says everything that matters, in order, however it is taken and whatever fai
   );
 });
 
-it('cuts heads into messages that each fit one notification', () => {
+it('cuts heads into signals that each fit one notification', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.string({ unit: 'grapheme', maxLength: 200 }), seq), { minLength: 1 }), (heads) => {
       const queue = createSendQueue(() => 0);
@@ -74,7 +74,7 @@ it('keeps to its bound in number by dropping the oldest, and counts', () => {
   for (let n = 0; n < MAX_WAITING + 10; n += 1) queue.push({ kind: 'call', call: `${n}`, operation: 'o', body: null });
   expect(queue.dropped).toBe(10);
   const [first] = queue.take(1);
-  expect(decodeMessage(first?.text ?? '')).toMatchObject({ call: '10' });
+  expect(decodeSignal(first?.text ?? '')).toMatchObject({ call: '10' });
   expect(queue.take(Number.POSITIVE_INFINITY)).toHaveLength(MAX_WAITING - 1);
   expect(queue.empty).toBe(true);
 });
@@ -100,7 +100,7 @@ it('does not say late what is only for now, and says hints however late', () => 
   queue.push({ kind: 'revoked' });
   clock = MAX_WAIT_MS + 1;
   queue.push({ kind: 'call', call: 'd', operation: 'o', body: null });
-  expect(queue.take(Number.POSITIVE_INFINITY).map(({ text }) => decodeMessage(text))).toEqual([
+  expect(queue.take(Number.POSITIVE_INFINITY).map(({ text }) => decodeSignal(text))).toEqual([
     { kind: 'revoked' },
     { kind: 'call', call: 'd', operation: 'o', body: null },
   ]);

@@ -101,6 +101,8 @@ export class FakeFeed implements Feed {
 
   deliverInputs(...inputs: readonly EventInput[]): EventBatch {
     const batch = batchOf(this.topic, this.position.seq + 1, ...inputs);
+    // As the port has it: nothing is told any more after the close.
+    if (this.closed > 0) return batch;
     this.position = { ...this.position, seq: batch.last };
     this.#stream?.deliver(batch, this);
     return batch;

@@ -1,14 +1,14 @@
 /** `POST /v1/topics/{topic}/events`: appending events (protocol section 3). */
 import { Hono } from 'hono';
-import type { z } from 'zod';
 import type { Principal } from '../../auth/principal.ts';
 import { formatCursor } from '../../protocol/cursor.ts';
 import { DEFAULT_TYPE, type EventInput } from '../../protocol/event.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { createLineSplitter } from '../../protocol/ndjson.ts';
-import { idempotencyKeySchema, publishSchema, topicParamSchema } from '../../protocol/schemas.ts';
+import { idempotencyKeySchema, topicParamSchema } from '../../protocol/schemas.ts';
 import { requireRight } from '../authenticate.ts';
 import { mediaType, readBytes, readJson, readText } from '../body.ts';
+import { readEventInputs } from '../event-inputs.ts';
 import { ProblemError } from '../problem-error.ts';
 import type { Env, RequestContext, Services } from '../services.ts';
 import { invalid, validate } from '../validate.ts';
@@ -88,9 +88,9 @@ async function digest(topic: string, type: string, bytes: Uint8Array): Promise<s
 function readEvents(type: string, bytes: Uint8Array, limits: Limits): readonly EventInput[] {
   const value = readBody(type, readText(bytes), limits);
   if (Array.isArray(value) && value.length > limits.eventsPerPublish) throw tooManyEvents(limits);
-  const result = publishSchema.safeParse(value);
-  if (!result.success) throw invalid(result.error.issues);
-  const events = asArray(result.data);
+  const inputs = readEventInputs(value);
+  if (!inputs.ok) throw invalid(inputs.issues);
+  const { events } = inputs;
   const ephemeral = events.filter((event) => event.ephemeral).length;
   if (ephemeral > 0 && ephemeral < events.length) {
     throw new ProblemError('invalid', { detail: 'Ephemeral and durable events cannot be published together.' });
@@ -114,10 +114,6 @@ function readBody(type: string, text: string, limits: Limits): unknown {
   for (let start = 0; start < text.length; start += 65_536) lines.push(text.slice(start, start + 65_536));
   lines.end();
   return values;
-}
-
-function asArray(published: z.infer<typeof publishSchema>): readonly EventInput[] {
-  return Array.isArray(published) ? published : [published];
 }
 
 function requireSize(event: EventInput, { eventBytes }: Limits): void {

@@ -7,8 +7,8 @@
  */
 import type { Database } from './database.ts';
 
-/** Batches freed in one statement. */
-const STEP = 500;
+/** Events whose batches are freed in one statement. */
+const STEP = 2000;
 const MARK = 'dropped:';
 
 const RENEW = `
@@ -22,11 +22,11 @@ const RENEW = `
 const DROPPED = 'SELECT name FROM sluice.meta WHERE starts_with(name, $1)';
 
 const FREE = `
-  WITH freed AS (
-    DELETE FROM sluice.batches WHERE topic_id = $1 AND last <= (
-      SELECT max(last) FROM (SELECT last FROM sluice.batches WHERE topic_id = $1 ORDER BY last LIMIT ${STEP}) step
-    ) RETURNING 1
-  ) SELECT count(*)::int AS batches FROM freed`;
+  WITH step AS MATERIALIZED (SELECT min(last) AS start FROM sluice.batches WHERE topic_id = $1 AND last > $2::bigint), freed AS (
+    DELETE FROM sluice.batches WHERE topic_id = $1 AND last >= (SELECT start FROM step)
+      AND last < (SELECT start + ${STEP} FROM step)
+  )
+  SELECT start + ${STEP} - 1 AS reached FROM step WHERE start IS NOT NULL`;
 
 // Two nodes may free at once, and one of them finds nothing left to do while the other is still at it.
 const FORGET = `
@@ -45,9 +45,9 @@ export async function freeDropped(database: Database): Promise<void> {
 
 async function free(database: Database, name: string): Promise<void> {
   const id = Number(name.slice(MARK.length));
-  for (let batches = STEP; batches === STEP; ) {
-    const [row] = await database.query<{ readonly batches: number }>(FREE, [id]);
-    batches = row?.batches ?? 0;
+  for (let reached: number | undefined = 0; reached !== undefined; ) {
+    const [row]: readonly { readonly reached: number }[] = await database.query(FREE, [id, reached]);
+    reached = row?.reached;
   }
   await database.query(FORGET, [name, id]);
 }

@@ -1,13 +1,14 @@
 /** A Postgres server, over postgres.js. */
 import postgres from 'postgres';
+import { StoreUnavailable } from '../store.ts';
 import { classify, type Database, type Parameter, within } from './database.ts';
 import { isUpToDate, MIGRATION_CONFIG } from './migrations.ts';
 
 export interface PostgresOptions {
   readonly url: string;
-  /** Connections at most. */
+  /** Connections at most; at least 2. 10 unless told. */
   readonly connections?: number;
-  /** Milliseconds that a statement may take before its caller is told that the database is unavailable. */
+  /** Milliseconds that a statement may take before its caller is told that the database is unavailable. 5,000 unless told. */
   readonly timeoutMs?: number;
   /** Dials, in place of postgres.js: see its option `socket`. */
   readonly socket?: ((address: never) => unknown) | undefined;
@@ -16,20 +17,71 @@ export interface PostgresOptions {
 /** Keeps two nodes that start together from migrating together: an advisory lock of this number, held by a transaction. */
 const MIGRATION_LOCK = 7_589_230_214;
 
+/** Milliseconds that bringing the schema up to date may take: another node may be at it, and this one waits. */
+const MIGRATION_MS = 30_000;
+
+/** Milliseconds that a pool which is given up has to answer what it was asked before. */
+const RETIRE_MS = 5000;
+
+interface Pool {
+  readonly sql: postgres.Sql;
+  /** When it last answered, on the monotonic clock; `undefined` before the first answer. */
+  answered: number | undefined;
+}
+
 /**
  * Connects and brings the schema up to date.
+ *
+ * A line that has died without a word (a database that was moved, a firewall that forgot) takes the kernel a quarter of an
+ * hour to notice. So when a pool that has answered before leaves a statement without an answer for `timeoutMs`, and no other
+ * was answered meanwhile, it is given up and its successor connects anew.
+ *
  * @throws StoreUnavailable when the database cannot be reached
  */
-export async function connectPostgres({
-  url,
-  connections = 10,
-  timeoutMs = 5000,
-  socket,
-}: PostgresOptions): Promise<Database> {
+export async function connectPostgres(options: PostgresOptions): Promise<Database> {
+  const { timeoutMs = 5000 } = options;
+  let pool = openPool(options);
+  try {
+    await within(MIGRATION_MS, migrateOnce(pool.sql));
+  } catch (error) {
+    await pool.sql.end({ timeout: 1 });
+    throw classify(error);
+  }
+  const retiring = new Set<Promise<void>>();
+
+  function retire(silent: Pool): void {
+    if (silent !== pool) return;
+    pool = openPool(options);
+    const retired = silent.sql.end({ timeout: RETIRE_MS / 1000 }).finally(() => retiring.delete(retired));
+    retiring.add(retired);
+  }
+
+  return {
+    lanes: 4,
+    async query<Row>(text: string, parameters: readonly Parameter[] = []) {
+      const used = pool;
+      const begun = performance.now();
+      try {
+        const rows = used.sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true });
+        const answer = (await within(timeoutMs, rows)) as unknown as readonly Row[];
+        used.answered = performance.now();
+        return answer;
+      } catch (error) {
+        // The driver's own errors are of other classes: this one is the time-out.
+        if (error instanceof StoreUnavailable && used.answered !== undefined && used.answered <= begun) retire(used);
+        throw classify(error);
+      }
+    },
+    async close() {
+      await Promise.all([pool.sql.end({ timeout: 2 }), ...retiring]);
+    },
+  };
+}
+
+function openPool({ url, connections = 10, socket }: PostgresOptions): Pool {
   const sql = postgres(url, {
-    // postgres.js takes this option but does not declare it.
-    ...(socket && ({ socket } as object)),
-    max: connections,
+    // Bringing the schema up to date takes two.
+    max: Math.max(2, connections),
     connect_timeout: 3,
     // A database that comes back is found within a second, however long it was away.
     backoff: (attempt: number) => Math.min(0.1 * 2 ** attempt, 1),
@@ -38,22 +90,10 @@ export async function connectPostgres({
     connection: { application_name: 'sluice' },
     // int8 holds seqs and milliseconds, all below 2^53.
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    // The driver takes this option, but its types do not name it.
+    ...(socket && ({ socket } as object)),
   });
-  async function query<Row>(text: string, parameters: readonly Parameter[] = []): Promise<readonly Row[]> {
-    try {
-      const rows = sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true });
-      return (await within(timeoutMs, rows)) as unknown as readonly Row[];
-    } catch (error) {
-      throw classify(error);
-    }
-  }
-  try {
-    if (!(await isUpToDate(query))) await migrateOnce(sql);
-  } catch (error) {
-    await sql.end({ timeout: 1 });
-    throw classify(error);
-  }
-  return { lanes: 4, query, close: () => sql.end({ timeout: 2 }) };
+  return { sql, answered: undefined };
 }
 
 async function migrateOnce(sql: postgres.Sql): Promise<void> {

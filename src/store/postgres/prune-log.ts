@@ -2,7 +2,7 @@
  * Pruning: moving each topic's `oldest` forward, and then freeing the batches behind it.
  *
  * The bound that readers see is exact and moves at once, by one update of the topic's row. The rows behind it go afterwards,
- * at most `STEP` in a statement, so that no append waits for longer than that update, however much there is to free. What a
+ * a bounded stretch in a statement, so that no append waits for longer than that update, however much there is to free. What a
  * crash leaves behind is found by the next run, since rows are freed by comparison with `oldest` alone.
  *
  * Several nodes may prune at once: every statement looks at one moment, `oldest` only grows, and a topic that is dropped
@@ -13,10 +13,11 @@ import type { Retention } from '../store.ts';
 import type { Database } from './database.ts';
 import { freeDropped } from './drop-topic.ts';
 
-/** Topics looked at in one statement, batches measured in one, and batches freed in one. */
+/** Topics looked at in one statement; events whose batches are measured in one, or freed in one; keys forgotten in one. */
 const TOPICS = 500;
-const MEASURED = 10_000;
-const STEP = 500;
+const MEASURED = 20_000;
+const STEP = 2000;
+const KEYS = 500;
 
 interface Candidate {
   readonly id: number;
@@ -40,42 +41,42 @@ const FIRST_YOUNG =
   'SELECT first FROM sluice.batches WHERE topic_id = $1 AND time >= $2::bigint ORDER BY time, last LIMIT 1';
 
 // The oldest batch to keep so that all that is kept fits into $2 bytes; no row when it fits. What a crash left behind counts
-// among the topic's bytes until it is freed, but it is not kept. Only so many batches are measured: where that is not
-// enough, the answer is the last of them, and `enough` is false. The newest batch always stays.
+// among the topic's bytes until it is freed, but it is not kept. Only a stretch of the log is measured: where that is not
+// enough, all of it goes. The newest batch always stays.
 const FIRST_WITHIN = `
   WITH topic AS MATERIALIZED (
-    SELECT id, oldest, bytes - coalesce(
-      (SELECT sum(bytes) FROM sluice.batches WHERE topic_id = t.id AND last < t.oldest), 0
-    ) - $2::bigint AS excess
+    SELECT latest, bytes - $2::bigint - coalesce(
+             (SELECT sum(bytes) FROM sluice.batches WHERE topic_id = t.id AND last < t.oldest), 0
+           ) AS excess,
+           (SELECT min(last) FROM sluice.batches WHERE topic_id = t.id AND last >= t.oldest) AS start
     FROM sluice.topics t WHERE id = $1
   ), measured AS (
-    SELECT first, sum(bytes) OVER (ORDER BY last) - bytes AS before, (SELECT excess FROM topic) AS excess FROM (
-      SELECT first, last, bytes FROM sluice.batches
-      WHERE topic_id = $1 AND last >= (SELECT oldest FROM topic WHERE excess > 0) ORDER BY last LIMIT ${MEASURED}
-    ) page
+    SELECT first, last, sum(bytes) OVER (ORDER BY last) - bytes AS before FROM sluice.batches
+    WHERE topic_id = $1 AND last >= (SELECT start FROM topic WHERE excess > 0)
+      AND last < (SELECT start + ${MEASURED} FROM topic)
   )
-  SELECT coalesce(min(first) FILTER (WHERE before >= excess), max(first)) AS first,
-         count(*) < ${MEASURED} OR bool_or(before >= excess) AS enough
-  FROM measured HAVING count(*) > 0`;
+  SELECT coalesce(min(first) FILTER (WHERE before >= excess OR last = latest), max(last) + 1) AS first,
+         bool_or(before >= excess OR last = latest) AS enough
+  FROM measured, topic HAVING count(*) > 0`;
 
 const MOVE = `
   WITH old AS (SELECT id, oldest FROM sluice.topics WHERE id = $1 AND oldest < $2::bigint FOR UPDATE)
   UPDATE sluice.topics t SET oldest = $2::bigint FROM old WHERE t.id = old.id RETURNING t.oldest - old.oldest AS forgotten`;
 
-// The bounds are values and the range is one of the primary key, so that no statistics are needed to find the good plan.
+// Steps are stretches of the log, so that no plan can be so wrong as to look at all of it.
 const FREE = `
-  WITH freed AS (
-    DELETE FROM sluice.batches WHERE topic_id = $1 AND last < $2::bigint AND last <= (
-      SELECT max(last) FROM (
-        SELECT last FROM sluice.batches WHERE topic_id = $1 AND last < $2::bigint ORDER BY last LIMIT ${STEP}
-      ) step
-    ) RETURNING bytes
-  ), total AS (SELECT count(*)::int AS batches, coalesce(sum(bytes), 0) AS bytes FROM freed)
-  UPDATE sluice.topics SET bytes = topics.bytes - total.bytes FROM total WHERE id = $1 RETURNING total.batches`;
+  WITH step AS MATERIALIZED (
+    SELECT min(last) AS start FROM sluice.batches WHERE topic_id = $1 AND last > $2::bigint AND last < $3::bigint
+  ), freed AS (
+    DELETE FROM sluice.batches WHERE topic_id = $1 AND last >= (SELECT start FROM step)
+      AND last < least($3::bigint, (SELECT start + ${STEP} FROM step)) RETURNING bytes
+  ), total AS (SELECT coalesce(sum(bytes), 0) AS bytes FROM freed)
+  UPDATE sluice.topics SET bytes = topics.bytes - total.bytes FROM total, step
+  WHERE id = $1 AND step.start IS NOT NULL RETURNING step.start + ${STEP} - 1 AS reached`;
 
 const FORGET_KEYS = `
   DELETE FROM sluice.idempotency WHERE (scope, key) IN (
-    SELECT scope, key FROM sluice.idempotency WHERE time <= $1::bigint ORDER BY time LIMIT ${STEP}
+    SELECT scope, key FROM sluice.idempotency WHERE time <= $1::bigint ORDER BY time LIMIT ${KEYS}
   ) RETURNING 1`;
 
 /** See `LogStore.prune`. */
@@ -93,15 +94,19 @@ export async function pruneLog(
     if (last === undefined || candidates.length < TOPICS) break;
     after = last.id;
   }
-  while ((await database.query(FORGET_KEYS, [now - IDEMPOTENCY_MS])).length === STEP);
+  while ((await database.query(FORGET_KEYS, [now - IDEMPOTENCY_MS])).length === KEYS);
   return forgotten;
 }
 
 async function prune(database: Database, topic: Candidate, retention: Retention, now: number): Promise<number> {
+  // Left over by a run that was cut short.
+  if (topic.first_last !== null && topic.first_last < topic.oldest) await free(database, topic.id, topic.oldest);
   let oldest = await oldestByCountAndAge(database, topic, retention, now);
   let forgotten = oldest > topic.oldest ? await move(database, topic.id, oldest) : 0;
   if (retention.bytes !== undefined && topic.bytes > retention.bytes) {
     for (let enough = false; !enough; ) {
+      // What was let go and is still there would have to be measured again.
+      if (oldest > topic.oldest) await free(database, topic.id, oldest);
       const [within] = await database.query<{ readonly first: number; readonly enough: boolean }>(FIRST_WITHIN, [
         topic.id,
         retention.bytes,
@@ -110,11 +115,9 @@ async function prune(database: Database, topic: Candidate, retention: Retention,
       ({ enough } = within);
       oldest = within.first;
       forgotten += await move(database, topic.id, oldest);
-      // What was let go would have to be measured again.
-      if (!enough) await free(database, topic.id, oldest);
     }
   }
-  if (topic.first_last !== null && topic.first_last < oldest) await free(database, topic.id, oldest);
+  if (oldest > topic.oldest) await free(database, topic.id, oldest);
   return forgotten;
 }
 
@@ -141,8 +144,9 @@ async function move(database: Database, id: number, oldest: number): Promise<num
 }
 
 async function free(database: Database, id: number, oldest: number): Promise<void> {
-  for (;;) {
-    const [row] = await database.query<{ readonly batches: number }>(FREE, [id, oldest]);
-    if (row === undefined || row.batches < STEP) return;
+  for (let reached = 0; reached < oldest; ) {
+    const [row] = await database.query<{ readonly reached: number }>(FREE, [id, reached, oldest]);
+    if (row === undefined) return;
+    ({ reached } = row);
   }
 }

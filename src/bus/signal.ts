@@ -1,19 +1,19 @@
 /**
- * Bus messages as text. What arrives is parsed strictly, because whoever may speak on the medium (anyone who can
- * `NOTIFY` in the database) is not thereby trusted: a message is of a known kind and shape, or it is nothing.
+ * Bus signals as text. What arrives is parsed strictly, because whoever may speak on the medium (anyone who can
+ * `NOTIFY` in the database) is not thereby trusted: a signal is of a known kind and shape, or it is nothing.
  *
  * The text is JSON in ASCII, so that its length in characters is its length in bytes, in any encoding of the medium,
  * and it can be cut anywhere.
  */
 import { z } from 'zod';
 import { isTopic } from '../protocol/topic.ts';
-import type { BusMessage } from './bus.ts';
+import type { BusSignal } from './bus.ts';
 
 /** The names that a node may have: they stand in frames and in the names of database sessions. */
 export const NODE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /**
- * The most characters of one `appended` message. What has more heads is sent as several messages, each short enough for
+ * The most characters of one `appended` signal. What has more heads is sent as several signals, each short enough for
  * one notification of Postgres (8,000 bytes), so that heads never depend on the joining of parts.
  */
 export const MAX_APPENDED_LENGTH = 7_000;
@@ -32,7 +32,7 @@ const bodySchema = z.strictObject({
   version: z.int().optional(),
 });
 
-const messageSchema = z.discriminatedUnion('kind', [
+const signalSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('appended'),
     heads: z.array(z.tuple([topic, z.int().min(0)])).min(1),
@@ -50,22 +50,22 @@ const messageSchema = z.discriminatedUnion('kind', [
 ]);
 
 /**
- * Writes a message. The `body` of a call or reply travels as JSON does: `undefined` as `null`.
+ * Writes a signal. The `body` of a call or reply travels as JSON does: `undefined` as `null`.
  *
  * @returns `undefined` when a body is nothing that JSON can say (a cycle, a BigInt)
  */
-export function encodeMessage(message: BusMessage): string | undefined {
+export function encodeSignal(signal: BusSignal): string | undefined {
   try {
-    return toAscii(JSON.stringify('body' in message ? { ...message, body: message.body ?? null } : message));
+    return toAscii(JSON.stringify('body' in signal ? { ...signal, body: signal.body ?? null } : signal));
   } catch (error) {
     if (error instanceof TypeError) return undefined;
     throw error;
   }
 }
 
-/** Reads a message; `undefined` when it is malformed in any way. */
-export function decodeMessage(text: string): BusMessage | undefined {
-  return messageSchema.safeParse(readJson(text)).data;
+/** Reads a signal; `undefined` when it is malformed in any way. */
+export function decodeSignal(text: string): BusSignal | undefined {
+  return signalSchema.safeParse(readJson(text)).data;
 }
 
 /** Escapes what is not ASCII as JSON does. */
