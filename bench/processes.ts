@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly name: string;
   /** A program of this repository, from its root. Run by the Node that runs the bench. */
   readonly file?: string;
+  /** Flags of Node for `file`. */
+  readonly flags?: readonly string[];
   /** Another program, instead of `file`. */
   readonly command?: string;
   readonly args?: readonly string[];
@@ -56,7 +58,7 @@ function isFault(reply: unknown): reply is Fault {
 export function start(options: StartOptions): Running {
   if (ending) throw new Error('the run is being ended');
   const command = options.command ?? process.execPath;
-  const args = options.file === undefined ? [] : [resolve(ROOT, options.file)];
+  const args = options.file === undefined ? [] : [...(options.flags ?? []), resolve(ROOT, options.file)];
   const child = spawn(command, [...args, ...(options.args ?? [])], {
     cwd: ROOT,
     env: { ...process.env, ...options.env },

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MARK, microseconds, stamp } from '../load/clock.ts';
 import { start } from '../processes.ts';
 import { inRounds, newTopic, type Run, type Sample, series } from '../rounds.ts';
-import { answering, freePort, nodeHttp, SETTINGS, type Server, sluiceServer } from '../servers.ts';
+import { answering, freePort, nodeHttp, SETTINGS, type Server, SLUICE, sluiceServer } from '../servers.ts';
 import type { Line } from '../table.ts';
 
 /** How often the new server is asked whether it answers, in milliseconds. */
@@ -21,7 +21,7 @@ type StartMeasures = { readonly seconds: number };
 async function startDev(folder: string): Promise<Server> {
   const port = await freePort();
   const env = { ...SETTINGS, PORT: `${port}`, DATA_DIR: folder };
-  const child = start({ name: 'Sluice', file: 'src/cli/main.ts', args: ['dev'], env });
+  const child = start({ ...SLUICE, args: ['dev'], env });
   await answering(child, port, '/readyz', ASK_MS);
   return sluiceServer(port, child);
 }

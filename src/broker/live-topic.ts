@@ -229,7 +229,9 @@ export class LiveTopic {
     this.#known = last;
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#context.schedule(() => {
+    // Taken out first: called on the context, a runtime's own function (`queueMicrotask` on Workers) would refuse its `this`.
+    const { schedule } = this.#context;
+    schedule(() => {
       this.#flushing = false;
       this.flush();
     });

@@ -15,8 +15,8 @@ import postgres from 'postgres';
 import type { Bus } from './bus.ts';
 import { createAssembler, toFrames } from './frames.ts';
 import { createListeners } from './listeners.ts';
-import { decodeSignal, NODE_NAME } from './signal.ts';
 import { createSendQueue, type Outgoing } from './send-queue.ts';
+import { decodeSignal, NODE_NAME } from './signal.ts';
 
 /** An idle session is asked for a sign of life after so many milliseconds. */
 export const PROBE_MS = 15_000;

@@ -1,5 +1,6 @@
 /** What every command is given: the outside world, so that nothing reaches for it by itself. */
 import type { Readable } from 'node:stream';
+import type { Command } from 'commander';
 import type { Interruption } from './interruption.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -14,16 +15,5 @@ export interface Context {
   readonly random: () => number;
 }
 
-/** Waits so many milliseconds, or until the signal aborts, whichever is first. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
-}
+/** Puts a command into the program. `onEnd` is told how the command ended: its exit code. */
+export type AddCommand = (program: Command, context: Context, onEnd: (exitCode: number) => void) => void;

@@ -4,7 +4,7 @@
  */
 import { publishedSchema } from '../protocol/schemas.ts';
 import { createBackoff } from './backoff.ts';
-import { pause } from './context.ts';
+import { pause } from './pause.ts';
 import { ask, laterOf, type Reply, type Server } from './server.ts';
 
 export interface Delivery {

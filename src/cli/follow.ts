@@ -9,7 +9,7 @@ import type { ControlData } from '../protocol/control.ts';
 import { HEARTBEAT_SECONDS } from '../protocol/limits.ts';
 import { createSseParser, type SseBlock } from '../protocol/sse.ts';
 import { createBackoff } from './backoff.ts';
-import { pause } from './context.ts';
+import { pause } from './pause.ts';
 import { ask, failureText, type Server } from './server.ts';
 
 export interface FollowOptions {

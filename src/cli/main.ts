@@ -1,48 +1,13 @@
-#!/usr/bin/env node
-/** The `sluice` command. */
-import { readFileSync } from 'node:fs';
-import { CommanderError } from 'commander';
-import type { Context } from './context.ts';
-import { CommandError, EXIT } from './exit.ts';
-import { interceptSignals } from './interruption.ts';
-import { createProgram } from './program.ts';
-import { createTerminal, OutputClosed } from './terminal.ts';
+#!/usr/bin/env -S node --max-semi-space-size=8
+/**
+ * The `sluice` command.
+ *
+ * The flag keeps the young generation of the heap small: a server with 10,000 idle streams then holds about 7 KB for
+ * each of them, and 17 KB without it. It can only be given at the start; the scripts of `package.json` give it too.
+ */
+import { enableCompileCache } from 'node:module';
 
-const terminal = createTerminal(process.stdout, process.stderr, process.env);
-const context: Context = {
-  env: process.env,
-  stdin: process.stdin,
-  terminal,
-  interruption: interceptSignals(() => performance.now()),
-  fetch,
-  now: Date.now,
-  random: Math.random,
-};
-
-const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-
-try {
-  await createProgram(context, manifest.version).parseAsync();
-} catch (error) {
-  process.exitCode = report(error);
-}
-// A pipe that we still read from, or a socket kept for later, must not keep the process.
-process.exit();
-
-/** Says what went wrong, and how the process ends because of it. */
-function report(error: unknown): number {
-  if (error instanceof OutputClosed) return EXIT.ok;
-  if (error instanceof CommandError) {
-    terminal.status('');
-    terminal.say(`sluice: ${error.message}`);
-    return error.exitCode;
-  }
-  // Commander has said it already; help and version come as errors too, with 0.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  terminal.say(
-    `sluice: something went wrong: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
-  return EXIT.failure;
-}
+// Halves the time that a short command takes. Where the cache cannot be written, this does nothing; what is imported
+// before it would not be cached.
+enableCompileCache();
+await import('./command-line.ts');

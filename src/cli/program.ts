@@ -1,7 +1,8 @@
 /** The command line as a whole: its commands, and the options that all of them share. */
 import { Command, Option } from 'commander';
-import type { Context } from './context.ts';
+import type { AddCommand, Context } from './context.ts';
 import { addDev } from './dev.ts';
+import { EXIT } from './exit.ts';
 import { addPublish } from './publish.ts';
 import { addServe } from './serve.ts';
 import { DEFAULT_URL } from './server.ts';
@@ -9,7 +10,17 @@ import { addTail } from './tail.ts';
 import { addToken } from './token.ts';
 import { addTopics } from './topics.ts';
 
-export function createProgram(context: Context, version: string): Command {
+const COMMANDS: readonly AddCommand[] = [addDev, addServe, addPublish, addTail, addToken, addTopics];
+
+/**
+ * Runs a command line.
+ * @param args the whole of it, as in `process.argv`
+ * @returns the exit code
+ * @throws CommandError, CommanderError or OutputClosed when a command cannot do what it was asked
+ */
+export async function runProgram(context: Context, version: string, args: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.ok;
+
   const program = new Command('sluice')
     .description('Live data over plain HTTP: REST writes up, Server-Sent Events down, resumable from a durable log.')
     .version(version)
@@ -22,6 +33,10 @@ export function createProgram(context: Context, version: string): Command {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(sluice --help, or sluice help <command>, tells more)');
-  for (const add of [addDev, addServe, addPublish, addTail, addToken, addTopics]) add(program, context);
-  return program;
+  for (const add of COMMANDS)
+    add(program, context, (code) => {
+      exitCode = code;
+    });
+  await program.parseAsync(args);
+  return exitCode;
 }

@@ -1,16 +1,15 @@
 /** `sluice publish <topic> [data]`: one event from an argument, or one for every line of a file or of stdin. */
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { keySchema, typeSchema } from '../protocol/schemas.ts';
 import { parseSpan, parseTopic } from './arguments.ts';
-import { type Batches, createBatches } from './batches.ts';
+import { createBatches } from './batches.ts';
 import type { Context } from './context.ts';
 import { createDelivery, type Delivered } from './deliver.ts';
 import { CommandError, EXIT, EXIT_HELP } from './exit.ts';
 import { createProgress } from './progress.ts';
-import { type EventOptions, type InputMode, linesOf, readLine } from './publish-input.ts';
+import type { InputMode } from './publish-input.ts';
+import { feed, openSource } from './publish-source.ts';
 import { serverOf } from './server.ts';
 
 interface PublishOptions {
@@ -35,7 +34,7 @@ const ANSWERED_MS = 3_600_000;
 /** How long what was read already may take to be sent after a signal, in milliseconds. */
 const FAREWELL_MS = 3000;
 
-export function addPublish(program: Command, context: Context): void {
+export function addPublish(program: Command, context: Context, onEnd: (exitCode: number) => void): void {
   program
     .command('publish')
     .summary('publish events to a topic')
@@ -68,7 +67,7 @@ export function addPublish(program: Command, context: Context): void {
     .option('--no-retry', 'give up at the first failure')
     .addHelpText('after', `\nExample:\n  tail -F access.log | sluice publish logs --text\n${EXIT_HELP}`)
     .action(async (topic: string, data: string | undefined, _: unknown, command: Command) => {
-      await publish(context, topic, data, command.optsWithGlobals<PublishOptions>());
+      onEnd(await publish(context, topic, data, command.optsWithGlobals<PublishOptions>()));
     });
 }
 
@@ -77,14 +76,15 @@ async function publish(
   topic: string,
   data: string | undefined,
   options: PublishOptions,
-): Promise<void> {
+): Promise<number> {
   const { terminal, interruption, now } = context;
   const server = serverOf(options);
   if (data !== undefined && options.file !== undefined)
     throw new CommandError(EXIT.usage, 'give the data or --file, not both');
   const batches = createBatches(now);
-  const source = await openSource(context, data, options);
-  const feeding = feed(source, batches, options);
+  const source = await openSource(context.stdin, data, options.file);
+  const event = { type: options.type, key: options.key, ephemeral: options.ephemeral === true };
+  const feeding = feed(source, batches, modeOf(options), event);
   interruption.signal.addEventListener('abort', () => batches.end());
 
   const farewell = new AbortController();
@@ -114,83 +114,10 @@ async function publish(
     progress.update(batch.first + batch.bodies.length - 1, bytes, source.part());
   }
   progress.finish();
-  if (interruption.signal.aborted) {
-    process.exitCode = interruption.exitCode;
-    return;
-  }
+  if (interruption.signal.aborted) return interruption.exitCode;
   const mistake = await feeding;
   if (mistake !== undefined) throw mistake;
-}
-
-/**
- * Reads the source into the batches, as fast as they have space. What cannot be read ends it, after what came before, and
- * is the answer: it matters only when all of that has been published.
- */
-async function feed(source: Source, batches: Batches, options: PublishOptions): Promise<CommandError | undefined> {
-  const mode = modeOf(options);
-  const event: EventOptions = { type: options.type, key: options.key, ephemeral: options.ephemeral === true };
-  let number = 0;
-  try {
-    for await (const lines of source.lines) {
-      const bodies: string[] = [];
-      for (const line of lines) {
-        number += 1;
-        const result = readLine(line, mode, event);
-        if (result.ok) bodies.push(result.body);
-        else {
-          batches.add(bodies);
-          return new CommandError(EXIT.usage, `${source.nameOf(number)} cannot be published: ${result.reason}`);
-        }
-      }
-      batches.add(bodies);
-      await batches.space();
-    }
-    return undefined;
-  } catch (error) {
-    return new CommandError(EXIT.failure, `${source.nameOf(number + 1)} cannot be read: ${(error as Error).message}`);
-  } finally {
-    batches.end();
-  }
-}
-
-interface Source {
-  readonly lines: AsyncIterable<readonly string[]> | Iterable<readonly string[]>;
-  /** What people call the nth piece of the input. */
-  nameOf(number: number): string;
-  /** How much has been read, 0 to 1; `undefined` where the size is not known. */
-  part(): number | undefined;
-}
-
-async function openSource({ stdin }: Context, data: string | undefined, { file }: PublishOptions): Promise<Source> {
-  const whole = (text: string, name: string): Source => ({
-    lines: [[text]],
-    nameOf: () => name,
-    part: () => undefined,
-  });
-  if (data !== undefined) return whole(data, 'the data');
-  const nameOf = (number: number) => `line ${number} (blank ones not counted)`;
-  if (file === undefined || file === '-') {
-    if (stdin.isTTY === true && file === undefined)
-      throw new CommandError(
-        EXIT.usage,
-        'nothing to publish: give the data, --file, or lines on stdin (--file - to type them)',
-      );
-    return { lines: linesOf(stdin), nameOf, part: () => undefined };
-  }
-  try {
-    const handle = await open(file);
-    if (file.endsWith('.json')) {
-      const text = await handle.readFile('utf8');
-      await handle.close();
-      return whole(text.trim(), file);
-    }
-    const { size } = await handle.stat();
-    const stream = createReadStream(file, { fd: handle });
-    const part = () => (size === 0 ? 1 : Math.min(1, stream.bytesRead / size));
-    return { lines: linesOf(stream), nameOf, part };
-  } catch (error) {
-    throw new CommandError(EXIT.usage, `the file cannot be read: ${(error as Error).message}`);
-  }
+  return EXIT.ok;
 }
 
 function modeOf({ json, text, events, file }: PublishOptions): InputMode {

@@ -1,12 +1,11 @@
 /** `sluice serve`: a server for production. It says what it does in one JSON line each, on stderr. */
 import type { Command } from 'commander';
-import pino from 'pino';
 import type { Context } from './context.ts';
 import { EXIT_HELP } from './exit.ts';
 import { runServer } from './run-server.ts';
 import { addSettings, settingsOf } from './settings.ts';
 
-export function addServe(program: Command, context: Context): void {
+export function addServe(program: Command, context: Context, onEnd: (exitCode: number) => void): void {
   const command = program
     .command('serve')
     .configureHelp({ showGlobalOptions: false })
@@ -18,10 +17,6 @@ export function addServe(program: Command, context: Context): void {
   addSettings(command)
     .addHelpText('after', EXIT_HELP)
     .action(async (flags: Readonly<Record<string, unknown>>) => {
-      const config = settingsOf(context, flags, 'serve');
-      const log = pino({ level: config.logLevel }, pino.destination(2));
-      if (config.redisUrl !== undefined) log.warn('REDIS_URL is set, but nothing uses it yet');
-      await runServer(context, config, (url) => log.info({ url }, 'listening'));
-      log.info('drained');
+      onEnd(await runServer(context, settingsOf(context, flags, 'serve')));
     });
 }

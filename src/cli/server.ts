@@ -1,4 +1,5 @@
 /** Asking a server, and sorting what comes back into what a command can do about it. */
+import { DEFAULT_PORT } from '../node/config.ts';
 import { PROBLEM_TYPE } from '../protocol/problem.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { printable } from './terminal.ts';
@@ -28,7 +29,7 @@ const NOT_NOW = new Set([408, 425, 429]);
 const MAX_ERROR_TEXT = 4096;
 
 /** Where `sluice dev` and `sluice serve` listen unless told otherwise. */
-export const DEFAULT_URL = 'http://127.0.0.1:8787';
+export const DEFAULT_URL = `http://127.0.0.1:${DEFAULT_PORT}`;
 
 /** Reads `--url` and `--token`, an empty one counting as none. @throws CommandError when the URL is not one */
 export function serverOf(options: { readonly url: string; readonly token?: string | undefined }): Server {

@@ -27,7 +27,7 @@ interface TailOptions {
   readonly retry: boolean;
 }
 
-export function addTail(program: Command, context: Context): void {
+export function addTail(program: Command, context: Context, onEnd: (exitCode: number) => void): void {
   program
     .command('tail')
     .summary('print the events of topics as they come')
@@ -60,11 +60,11 @@ export function addTail(program: Command, context: Context): void {
     .option('--no-retry', 'end at the first cut (exit code 4)')
     .addHelpText('after', EXIT_HELP)
     .action(async (topics: readonly string[], _: unknown, command: Command) => {
-      await tail(context, topics, command.optsWithGlobals<TailOptions>());
+      onEnd(await tail(context, topics, command.optsWithGlobals<TailOptions>()));
     });
 }
 
-async function tail(context: Context, topics: readonly string[], options: TailOptions): Promise<void> {
+async function tail(context: Context, topics: readonly string[], options: TailOptions): Promise<number> {
   const { terminal, interruption } = context;
   const server = serverOf(options);
   const position = options.cursorFile === undefined ? undefined : await readCursorFile(options.cursorFile);
@@ -81,14 +81,14 @@ async function tail(context: Context, topics: readonly string[], options: TailOp
   });
   for await (const step of steps) {
     if (step.kind === 'blocks') {
-      if (await printer(step.blocks)) return;
+      if (await printer(step.blocks)) return EXIT.ok;
     } else if (step.kind === 'waiting') {
       if (step.attempt === 1) terminal.say(`sluice: ${step.text}; trying again`);
     } else if (step.kind === 'refused') throw new CommandError(EXIT.refused, step.text);
     else if (step.kind === 'foreign') throw new CommandError(EXIT.failure, step.text);
     else throw new CommandError(EXIT.unreachable, step.text);
   }
-  process.exitCode = interruption.exitCode;
+  return interruption.exitCode;
 }
 
 /** Prints blocks; resolves when they are with the operating system and the position is kept. `true` when enough came. */

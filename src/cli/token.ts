@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SignJWT } from 'jose';
+import { DEFAULT_DATA_DIR } from '../node/config.ts';
 import type { GrantsClaim } from '../protocol/grants.ts';
 import { isTopicPattern } from '../protocol/topic.ts';
 import { parseSpan } from './arguments.ts';
@@ -22,7 +23,7 @@ interface TokenOptions {
 
 const HOUR_MS = 3_600_000;
 
-export function addToken(program: Command, context: Context): void {
+export function addToken(program: Command, context: Context, onEnd: (exitCode: number) => void): void {
   const patterns = (name: string, meaning: string) =>
     new Option(`--${name} <pattern...>`, meaning).argParser((text: string, previous: readonly string[] = []) => {
       if (isTopicPattern(text)) return [...previous, text];
@@ -43,17 +44,19 @@ export function addToken(program: Command, context: Context): void {
     .addOption(patterns('presence', 'topics where it may be present'))
     .option('--admin', 'may administer')
     .addOption(new Option('--ttl <duration>', 'how long it holds').argParser(parseSpan).default(HOUR_MS, '1h'))
-    .addOption(new Option('--data-dir <dir>', 'where `sluice dev` keeps its secret').env('DATA_DIR').default('.sluice'))
+    .addOption(
+      new Option('--data-dir <dir>', 'where `sluice dev` keeps its secret').env('DATA_DIR').default(DEFAULT_DATA_DIR),
+    )
     .addHelpText(
       'after',
       '\nExample:\n  export SLUICE_TOKEN=$(sluice token --sub ada --subscribe "chat:*" --publish chat:lobby)',
     )
     .action(async (options: TokenOptions) => {
-      await token(context, options);
+      onEnd(await token(context, options));
     });
 }
 
-async function token(context: Context, options: TokenOptions): Promise<void> {
+async function token(context: Context, options: TokenOptions): Promise<number> {
   const { env, terminal } = context;
   if (options.ttl < 1000) throw new CommandError(EXIT.usage, 'a token holds for at least one second (--ttl)');
   const given = env['AUTH_SECRET'] ?? '';
@@ -84,4 +87,5 @@ async function token(context: Context, options: TokenOptions): Promise<void> {
   const [audience = ''] = (env['AUTH_AUDIENCE'] ?? '').split(',').map((item) => item.trim());
   if (audience !== '') jwt.setAudience(audience);
   await terminal.print(`${await jwt.sign(new TextEncoder().encode(secret))}\n`);
+  return EXIT.ok;
 }

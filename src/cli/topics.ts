@@ -22,7 +22,7 @@ const PAGE = 1000;
 /** Milliseconds for one page. */
 const PATIENCE_MS = 30_000;
 
-export function addTopics(program: Command, context: Context): void {
+export function addTopics(program: Command, context: Context, onEnd: (exitCode: number) => void): void {
   program
     .command('topics')
     .summary('list the topics (admin)')
@@ -33,11 +33,11 @@ export function addTopics(program: Command, context: Context): void {
     .option('--json', 'one topic a line as JSON')
     .addHelpText('after', EXIT_HELP)
     .action(async (_: unknown, command: Command) => {
-      await topics(context, command.optsWithGlobals<TopicsOptions>());
+      onEnd(await topics(context, command.optsWithGlobals<TopicsOptions>()));
     });
 }
 
-async function topics(context: Context, options: TopicsOptions): Promise<void> {
+async function topics(context: Context, options: TopicsOptions): Promise<number> {
   const server = serverOf(options);
   let after: string | undefined;
   let table: ((infos: readonly TopicInfo[]) => string) | undefined;
@@ -53,6 +53,7 @@ async function topics(context: Context, options: TopicsOptions): Promise<void> {
     }
     after = page.next;
   } while (after !== undefined);
+  return EXIT.ok;
 }
 
 async function readPage(

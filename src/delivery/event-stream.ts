@@ -20,6 +20,9 @@ export interface Feed {
   close(): void;
 }
 
+/** Shared by all streams that wait for nothing, which are nearly all. */
+const NONE: ReadonlySet<string> = new Set();
+
 /** A reader that has taken nothing for so long is gone in all but name. */
 const STALLED_SECONDS = 900;
 
@@ -44,7 +47,11 @@ export class EventStream implements Due {
   readonly #sink: Sink;
   readonly #representation: Representation;
   #feeds: readonly Feed[] = [];
+  /** Feeds that have not caught up yet. */
   #awaited = 0;
+  /** Topics that the stream was opened with and whose positions are still looked up, and those of them that were taken off. */
+  #lookedUp: ReadonlySet<string> = NONE;
+  #takenOff: ReadonlySet<string> = NONE;
   #expires: number | undefined;
   #toldExpiring = false;
   #lastWrite: number;
@@ -80,8 +87,9 @@ export class EventStream implements Due {
     return this.#expires;
   }
 
+  /** Those whose positions are still looked up among them. */
   get topics(): readonly string[] {
-    return this.#feeds.map(({ topic }) => topic);
+    return [...this.#feeds.map(({ topic }) => topic), ...this.#lookedUp];
   }
 
   /** The stream's cursor: every topic's position. */
@@ -91,29 +99,45 @@ export class EventStream implements Due {
 
   /** Says that the stream is open, before anything is looked up. */
   open(topics: readonly string[]): void {
+    this.#lookedUp = new Set(topics);
     this.#tell({ name: 'open', data: { stream: this.id, heartbeat: HEARTBEAT_SECONDS, topics } });
   }
 
-  /** Adds feeds whose positions are known, and starts them together. After the end it closes them. */
+  /**
+   * Adds feeds whose positions are known, and starts them together. It closes those that are not wanted: of a topic that is
+   * there already, or was taken off while its position was looked up, and all of them after the end.
+   */
   attach(feeds: readonly Feed[]): void {
-    if (this.#ended) {
-      for (const feed of feeds) feed.close();
-      return;
+    const present = new Set(this.#feeds.map(({ topic }) => topic));
+    const added: Feed[] = [];
+    for (const feed of feeds) {
+      const { topic } = feed;
+      if (this.#ended || this.#takenOff.has(topic) || present.has(topic)) {
+        feed.close();
+        this.#takenOff = without(this.#takenOff, topic);
+        continue;
+      }
+      this.#lookedUp = without(this.#lookedUp, topic);
+      present.add(topic);
+      added.push(feed);
     }
-    this.#feeds = [...this.#feeds, ...feeds];
-    this.#awaited += feeds.length;
-    for (const feed of feeds) feed.start(this);
+    this.#feeds = [...this.#feeds, ...added];
+    this.#awaited += added.length;
+    for (const feed of added) feed.start(this);
   }
 
   /** Takes topics off the stream. */
   detach(topics: ReadonlySet<string>): void {
     const gone = this.#feeds.filter(({ topic }) => topics.has(topic));
+    const unwanted = this.#lookedUp.intersection(topics);
+    this.#lookedUp = this.#lookedUp.difference(unwanted);
+    this.#takenOff = this.#takenOff.union(unwanted);
     this.#feeds = this.#feeds.filter(({ topic }) => !topics.has(topic));
     for (const feed of gone) {
       if (!feed.live) this.#awaited -= 1;
       feed.close();
     }
-    if (gone.length > 0 && this.#awaited === 0) this.#tellReady();
+    if (gone.length > 0 || unwanted.size > 0) this.#tellIfReady();
   }
 
   deliver(batch: EventBatch, from: { readonly position: Cursor }): void {
@@ -129,7 +153,7 @@ export class EventStream implements Due {
 
   caughtUp(): void {
     this.#awaited -= 1;
-    if (this.#awaited === 0) this.#tellReady();
+    this.#tellIfReady();
   }
 
   /** Goes on with another credential. */
@@ -202,7 +226,8 @@ export class EventStream implements Due {
     return this.#representation.compound(batch, (event) => before + event.id + after);
   }
 
-  #tellReady(): void {
+  #tellIfReady(): void {
+    if (this.#awaited > 0 || this.#lookedUp.size > 0) return;
     this.#tell({ name: 'ready', data: { cursor: this.cursor }, cursor: this.cursor });
   }
 
@@ -221,4 +246,9 @@ export class EventStream implements Due {
     for (const feed of feeds) feed.close();
     this.#options.onEnd(this, this.#reason);
   }
+}
+
+function without(topics: ReadonlySet<string>, topic: string): ReadonlySet<string> {
+  if (!topics.has(topic)) return topics;
+  return topics.size === 1 ? NONE : topics.difference(new Set([topic]));
 }

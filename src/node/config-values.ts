@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type GrantsClaim, grantsSchema } from '../protocol/grants.ts';
 import { isTopicPattern } from '../protocol/topic.ts';
+import { isLoopbackName } from './loopback-name.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 /** The most items of a list. */
@@ -118,8 +119,7 @@ export function httpUrl(value: string): string | undefined {
   const parts = httpParts(value);
   if (parts === undefined) return undefined;
   const { protocol, hostname } = parts;
-  const local = hostname === 'localhost' || hostname === '[::1]' || /^127(\.[0-9]{1,3}){3}$/.test(hostname);
-  return protocol === 'https:' || local ? value : undefined;
+  return protocol === 'https:' || isLoopbackName(hostname) ? value : undefined;
 }
 
 function httpParts(value: string): URL | undefined {

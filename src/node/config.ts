@@ -5,8 +5,9 @@
  * A flag wins over its variable. A variable that is set but empty counts as not set.
  */
 import { z } from 'zod';
+import { type CallerLimits, DEFAULT_CALLER_LIMITS } from '../http/caller-limiter.ts';
 import type { GrantsClaim } from '../protocol/grants.ts';
-import type { Limits } from '../protocol/limits.ts';
+import { DEFAULT_LIMITS, type Limits } from '../protocol/limits.ts';
 import type { Retention } from '../store/store.ts';
 import {
   grants,
@@ -24,6 +25,8 @@ import {
   url,
   whole,
 } from './config-values.ts';
+import { isLoopbackName } from './loopback-name.ts';
+import { exactSize } from './units.ts';
 
 export type Mode = 'dev' | 'serve';
 
@@ -35,14 +38,6 @@ export type Database =
   | { readonly kind: 'embedded'; readonly dir: string }
   | { readonly kind: 'postgres'; readonly url: string }
   | { readonly kind: 'memory' };
-
-/** Bounds on one caller. `undefined` sets none. Writes are publish requests a second. */
-export interface CallerLimits {
-  readonly streamsPerSubject: number | undefined;
-  readonly streamsPerAddress: number | undefined;
-  readonly writesPerSubject: number | undefined;
-  readonly writesPerAddress: number | undefined;
-}
 
 export interface Config {
   readonly mode: Mode;
@@ -82,15 +77,21 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly mistakes: readonly Mistake[] };
 
+export const DEFAULT_PORT = 8787;
+export const DEFAULT_DATA_DIR = '.sluice';
+
+/** A bound as text, to be read back by `limit`. */
+const boundText = (bound: number | undefined): string => `${bound ?? 'none'}`;
+
 const schema = z.object({
-  PORT: setting(whole(0, 65_535), '8787', 'Port to listen on; `0` takes a free one.'),
+  PORT: setting(whole(0, 65_535), `${DEFAULT_PORT}`, 'Port to listen on; `0` takes a free one.'),
   HOST: setting(
     text((value) => (/^[0-9A-Za-z.:_-]+$/.test(value) ? value : undefined), 'a host name or an address'),
     undefined,
     'Address to listen on. `dev` answers on loopback only.',
     '`127.0.0.1` in `dev`, `0.0.0.0` in `serve`',
   ),
-  DATA_DIR: setting(z.string(), '.sluice', 'Directory of the embedded Postgres and of the secret of `dev`.'),
+  DATA_DIR: setting(z.string(), DEFAULT_DATA_DIR, 'Directory of the embedded Postgres and of the secret of `dev`.'),
   DATABASE_URL: setting(
     text(
       (value) => (value === 'memory:' ? value : url(value, ['postgres:', 'postgresql:'])),
@@ -146,19 +147,41 @@ const schema = z.object({
   ),
   TRUST_PROXY: setting(whole(0, 16), '0', 'How many proxies stand in front and add to `X-Forwarded-For`.'),
   // An SSE reader holds at most 4 Mi characters of one block: events are kept well below that.
-  LIMIT_REQUEST_BYTES: setting(size(1024, 64 * 1024 ** 2), '1MiB', 'The largest request body.'),
-  LIMIT_EVENT_BYTES: setting(size(256, 2 * 1024 ** 2), '256KiB', 'The largest event.'),
-  LIMIT_TOPICS_PER_STREAM: setting(whole(1, 1000), '50', 'The most topics of one stream.'),
-  LIMIT_STREAMS_PER_SUBJECT: setting(limit(), '100', 'The most open streams of one `sub`; `none` for any.'),
-  LIMIT_STREAMS_PER_ADDRESS: setting(limit(), '1000', 'The most open streams of one address; `none` for any.'),
-  LIMIT_WRITES_PER_SUBJECT: setting(limit(), '1000', 'Publishes a second of one `sub`; `none` for any.'),
-  LIMIT_WRITES_PER_ADDRESS: setting(limit(), '5000', 'Publishes a second of one address; `none` for any.'),
+  LIMIT_REQUEST_BYTES: setting(
+    size(1024, 64 * 1024 ** 2),
+    exactSize(DEFAULT_LIMITS.requestBytes),
+    'The largest request body.',
+  ),
+  LIMIT_EVENT_BYTES: setting(size(256, 2 * 1024 ** 2), exactSize(DEFAULT_LIMITS.eventBytes), 'The largest event.'),
+  LIMIT_TOPICS_PER_STREAM: setting(
+    whole(1, 1000),
+    `${DEFAULT_LIMITS.topicsPerStream}`,
+    'The most topics of one stream.',
+  ),
+  LIMIT_STREAMS_PER_SUBJECT: setting(
+    limit(),
+    boundText(DEFAULT_CALLER_LIMITS.streamsPerSubject),
+    'The most open streams of one `sub`; `none` for any.',
+  ),
+  LIMIT_STREAMS_PER_ADDRESS: setting(
+    limit(),
+    boundText(DEFAULT_CALLER_LIMITS.streamsPerAddress),
+    'The most open streams of one address; `none` for any.',
+  ),
+  LIMIT_WRITES_PER_SUBJECT: setting(
+    limit(),
+    boundText(DEFAULT_CALLER_LIMITS.writesPerSubject),
+    'Publishes a second of one `sub`; `none` for any.',
+  ),
+  LIMIT_WRITES_PER_ADDRESS: setting(
+    limit(),
+    boundText(DEFAULT_CALLER_LIMITS.writesPerAddress),
+    'Publishes a second of one address; `none` for any.',
+  ),
 });
 
 type Name = keyof typeof schema.shape;
 const NAMES = Object.keys(schema.shape) as readonly Name[];
-/** The names under which a development server answers. */
-const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
 const SECRET: ReadonlySet<string> = new Set<Name>(['AUTH_SECRET', 'DATABASE_URL', 'REDIS_URL']);
 
 /** Every setting: its variable, its flag, its default and its meaning, the last two as Markdown. */
@@ -213,11 +236,12 @@ function mistakesOfLimits(raw: Partial<Record<Name, string>>): readonly Mistake[
 /** What is wrong in one mode only. Looks at the raw text, so that these stand beside the mistakes of form. */
 function mistakesOfMode(raw: Partial<Record<Name, string>>, mode: Mode): readonly Mistake[] {
   if (mode === 'dev') {
-    if (raw.HOST === undefined || LOOPBACK.has(raw.HOST.trim())) return [];
+    if (raw.HOST === undefined || isLoopbackName(raw.HOST.trim())) return [];
     return [
       {
         name: 'HOST',
-        message: 'must be 127.0.0.1, ::1 or localhost in `dev`; to be reachable from outside, use `serve`',
+        message:
+          'must be 127.0.0.1, ::1, localhost or another name of loopback in `dev`; to be reachable from outside, use `serve`',
       },
     ];
   }

@@ -6,15 +6,8 @@
  */
 import { format } from 'node:util';
 import pino from 'pino';
+import type { Log } from '../http/log.ts';
 import type { LogLevel } from './config.ts';
-
-/** What the parts of a server write to. A pino logger is one. */
-export interface Log {
-  debug(fields: object, text: string): void;
-  info(fields: object, text: string): void;
-  warn(fields: object, text: string): void;
-  error(fields: object, text: string): void;
-}
 
 export interface Logger extends Log {
   /** Writes what is still held, before the process ends. */

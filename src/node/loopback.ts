@@ -5,15 +5,17 @@
 import { problemResponse } from '../http/problem-error.ts';
 import { peerAddress } from '../http/remote-address.ts';
 import type { Middleware, RequestContext } from '../http/services.ts';
+import { isLoopbackName } from './loopback-name.ts';
 
-const NAMES = new Set(['localhost', '127.0.0.1', '[::1]']);
 const PLAIN_HOST = /^(?:127\.0\.0\.1|localhost)(?::\d{1,5})?$/;
-const ADDRESS = /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$|^::1$/;
+/** How IPv6 sockets write the address of an IPv4 peer (RFC 4291, 2.5.5.2). */
+const MAPPED = '::ffff:';
 
 /** Whether a request comes from this machine: by its connection, its `Host`, and its `Origin` if it has one. */
 export function isLocal(c: RequestContext): boolean {
   const address = peerAddress(c);
-  return address !== undefined && ADDRESS.test(address) && saysLoopback(c);
+  if (address === undefined || !saysLoopback(c)) return false;
+  return isLoopbackName(address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address);
 }
 
 /** Refuses requests under any name but loopback's. */
@@ -35,7 +37,5 @@ function isLoopbackHost(host: string): boolean {
 }
 
 function isLoopbackUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { hostname } = new URL(text);
-  return NAMES.has(hostname) || hostname.endsWith('.localhost');
+  return URL.canParse(text) && isLoopbackName(new URL(text).hostname);
 }

@@ -4,9 +4,8 @@
  * Nothing is kept here: each scrape reads the node's own counters once, so the paths that count do no more than add.
  */
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
-import type { HistogramCounts, NodeStats } from '../http/stats.ts';
-
-export type Metrics = () => Promise<{ readonly contentType: string; readonly text: string }>;
+import type { MetricsSource } from '../http/routes/operating.ts';
+import type { HistogramCounts, NodeStats } from './stats.ts';
 
 /** One line of a metric: its labels and value; `suffix` for the parts of a histogram. */
 interface Sample {
@@ -19,12 +18,11 @@ interface Definition {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
-  /** `undefined` when it is not measured: the metric then has no lines. */
-  readonly read: (stats: NodeStats) => number | readonly Sample[] | undefined;
+  readonly read: (stats: NodeStats) => number | readonly Sample[];
 }
 
 /** @param stats called once a scrape */
-export function createMetrics({ stats }: { readonly stats: () => NodeStats }): Metrics {
+export function createMetrics({ stats }: { readonly stats: () => NodeStats }): MetricsSource {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   let current = stats();
@@ -46,8 +44,8 @@ export function createMetrics({ stats }: { readonly stats: () => NodeStats }): M
   };
 }
 
-function samples(name: string, read: number | readonly Sample[] | undefined) {
-  const list = typeof read === 'number' ? [{ value: read }] : (read ?? []);
+function samples(name: string, read: number | readonly Sample[]) {
+  const list = typeof read === 'number' ? [{ value: read }] : read;
   return list.map(({ value, labels = {}, suffix = '' }: Sample) => ({ metricName: name + suffix, labels, value }));
 }
 
@@ -55,8 +53,7 @@ function labelled(label: string, values: Readonly<Record<string, number>>): read
   return Object.entries(values).map(([name, value]) => ({ value, labels: { [label]: name } }));
 }
 
-function histogram(counted: HistogramCounts | undefined): readonly Sample[] | undefined {
-  if (counted === undefined) return undefined;
+function histogram(counted: HistogramCounts): readonly Sample[] {
   let total = 0;
   const buckets = counted.counts.map((count, index) => {
     total += count;
@@ -145,21 +142,15 @@ const DEFINITIONS: readonly Definition[] = [
     read: (stats) => histogram(stats.appendSeconds),
   },
   {
-    name: 'sluice_publish_to_flush_seconds',
-    type: 'histogram',
-    help: 'Time from the acceptance of a publish to its first bytes on a stream.',
-    read: (stats) => histogram(stats.publishToFlushSeconds),
-  },
-  {
     name: 'sluice_bus_connected',
     type: 'gauge',
     help: '1 while other nodes can be heard.',
     read: (stats) => Number(stats.busConnected),
   },
   {
-    name: 'sluice_bus_dropped_messages_total',
+    name: 'sluice_bus_dropped_signals_total',
     type: 'counter',
-    help: 'Messages to other nodes that were dropped.',
+    help: 'Signals to other nodes that were dropped.',
     read: (stats) => stats.busDropped,
   },
   {
@@ -173,12 +164,6 @@ const DEFINITIONS: readonly Definition[] = [
     type: 'counter',
     help: 'Streams that ended, by what ended them.',
     read: (stats) => labelled('reason', stats.closes),
-  },
-  {
-    name: 'sluice_conflated_events_total',
-    type: 'counter',
-    help: 'Events left out because a newer one of their key followed.',
-    read: (stats) => stats.conflatedEvents,
   },
   {
     name: 'sluice_pruned_events_total',

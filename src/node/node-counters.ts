@@ -1,7 +1,7 @@
 /** Counts what a node does. Every call is on a hot path: it adds, and returns. */
 import type { RealtimeObserver } from '../http/observer.ts';
-import type { NodeStats } from '../http/stats.ts';
 import type { LogStore } from '../store/store.ts';
+import type { NodeStats } from './stats.ts';
 
 /** Upper bounds of append times, in seconds. */
 const APPEND_BOUNDARIES = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];

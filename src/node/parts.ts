@@ -1,13 +1,13 @@
 /** The parts of a server that the configuration chooses: where events are kept, and how nodes wake each other. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bus } from '../bus/bus.ts';
 import type { Log } from '../http/log.ts';
 import { createMemoryStore } from '../store/memory.ts';
+import type { Database } from '../store/postgres/database.ts';
 import { createPostgresStore, type PostgresStoreOptions } from '../store/postgres/postgres-store.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import type { Config } from './config.ts';
-import { lockDataDir } from './data-dir-lock.ts';
+import { type DataDirLock, lockDataDir } from './data-dir-lock.ts';
 import { createDatabaseSocket } from './database-socket.ts';
 import { StartError } from './start-error.ts';
 
@@ -15,7 +15,7 @@ export interface Parts {
   readonly store: Store;
   /** Absent where no other node can share the store. */
   readonly bus: Bus | undefined;
-  /** How many messages the bus dropped so far. */
+  /** How many signals the bus dropped so far. */
   readonly busDropped: () => number;
   /** Gives back what the process holds beyond store and bus, when both are closed. */
   release(): Promise<void>;
@@ -41,14 +41,11 @@ export async function openParts({ database }: Config, options: PartsOptions): Pr
 
 // Each database's driver is loaded only where it is used: together they take longer to load than a server to start.
 
-async function openEmbedded(dir: string, { onCommit }: PartsOptions): Promise<Parts> {
-  makeDirectory(dir);
-  const lock = await lockDataDir(dir);
-  if (!lock.ok) throw new StartError('data-dir-locked', `The data directory ${dir} is in use by process ${lock.pid}.`);
+async function openEmbedded(dir: string, options: PartsOptions): Promise<Parts> {
+  const lock = await lockDirectory(dir, options.log);
   try {
     const { openPglite } = await import('../store/postgres/pglite.ts');
-    const database = await openPglite(join(dir, 'postgres'));
-    const store = await createPostgresStore(database, { schedule: setImmediate, ...(onCommit && { onCommit }) });
+    const store = await openStore(await openPglite(join(dir, 'postgres')), options);
     return { store, bus: undefined, busDropped: () => 0, release: () => lock.release() };
   } catch (error) {
     await lock.release();
@@ -58,14 +55,23 @@ async function openEmbedded(dir: string, { onCommit }: PartsOptions): Promise<Pa
   }
 }
 
-async function connect(url: string, { node, log, onCommit }: PartsOptions): Promise<Parts> {
+async function lockDirectory(dir: string, log: Log): Promise<Extract<DataDirLock, { ok: true }>> {
+  const onFault = (error: Error) => log.warn({ error }, 'the lock on the data directory cannot be kept fresh');
+  const lock = await lockDataDir(dir, { onFault }).catch((error: unknown) => {
+    throw new StartError('database', `The data directory ${dir} cannot be used: ${reasonOf(error)}`, { cause: error });
+  });
+  if (lock.ok) return lock;
+  throw new StartError('data-dir-locked', `The data directory ${dir} is in use by process ${lock.pid}.`);
+}
+
+async function connect(url: string, options: PartsOptions): Promise<Parts> {
   try {
     const [{ connectPostgres }, { createPostgresBus }] = await Promise.all([
       import('../store/postgres/postgres-js.ts'),
       import('../bus/postgres.ts'),
     ]);
-    const database = await connectPostgres({ url, socket: createDatabaseSocket() });
-    const store = await createPostgresStore(database, { schedule: setImmediate, ...(onCommit && { onCommit }) });
+    const store = await openStore(await connectPostgres({ url, socket: createDatabaseSocket() }), options);
+    const { node, log } = options;
     const bus = createPostgresBus({ database: url, node, log, socket: createDatabaseSocket() });
     return { store, bus, busDropped: () => bus.counts.dropped, release: async () => {} };
   } catch (error) {
@@ -73,11 +79,13 @@ async function connect(url: string, { node, log, onCommit }: PartsOptions): Prom
   }
 }
 
-function makeDirectory(dir: string): void {
+/** A store over the database, which is closed when it cannot be one. */
+async function openStore(database: Database, { onCommit }: PartsOptions): Promise<Store> {
   try {
-    mkdirSync(dir, { recursive: true });
+    return await createPostgresStore(database, { schedule: setImmediate, ...(onCommit && { onCommit }) });
   } catch (error) {
-    throw new StartError('database', `The data directory cannot be made: ${reasonOf(error)}`, { cause: error });
+    await database.close();
+    throw error;
   }
 }
 

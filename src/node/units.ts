@@ -43,6 +43,18 @@ export function formatSize(bytes: number): string {
   return `${value.toFixed(1)} TiB`;
 }
 
+/** Bytes in the largest binary unit that divides them, as {@link parseSize} reads them: `256KiB`. */
+export function exactSize(bytes: number): string {
+  let value = bytes;
+  let name = 'B';
+  for (const larger of ['KiB', 'MiB', 'GiB', 'TiB']) {
+    if (value === 0 || value % 1024 !== 0) break;
+    value /= 1024;
+    name = larger;
+  }
+  return `${value}${name}`;
+}
+
 function parseQuantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([a-z]*)$/i.exec(text.trim());
   if (match === null) return undefined;

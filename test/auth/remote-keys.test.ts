@@ -48,7 +48,7 @@ function createVerifier(options: TokenVerifierOptions = {}) {
   asked = 0;
   faults = [];
   clock = manualClock();
-  const verifier = createTokenVerifier({ jwksUrl: URL, clock, report: (fault) => faults.push(fault), ...options });
+  const verifier = createTokenVerifier({ jwksUrl: URL, clock, onFault: (fault) => faults.push(fault), ...options });
   let serial = 0;
   return {
     verifier,

@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import type { Envelope } from '../../src/bus/bus.ts';
 import { createLocalBus } from '../../src/bus/local.ts';
 import { createLocalHub } from '../support/local-hub.ts';
-import { describeBus } from './contract.ts';
 import { until } from '../support/until.ts';
+import { describeBus } from './contract.ts';
 
 describeBus('local', async () => {
   const hub = createLocalHub();

@@ -3,9 +3,9 @@ import { afterAll, afterEach, describe, expect, it, onTestFinished } from 'vites
 import type { BusSignal, Envelope } from '../../src/bus/bus.ts';
 import { createPostgresBus, type PostgresBus, type PostgresBusOptions } from '../../src/bus/postgres.ts';
 import { createDatabaseSocket } from '../../src/node/database-socket.ts';
+import { until } from '../support/until.ts';
 import { describeBus } from './contract.ts';
 import { createProxy } from './proxy.ts';
-import { until } from '../support/until.ts';
 
 const URL = 'postgres://postgres@127.0.0.1:5432/test';
 const admin = postgres(URL, { max: 1, fetch_types: false });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { BusSignal } from '../../src/bus/bus.ts';
-import { decodeSignal, MAX_APPENDED_LENGTH } from '../../src/bus/signal.ts';
 import { createSendQueue, MAX_WAIT_MS, MAX_WAITING } from '../../src/bus/send-queue.ts';
+import { decodeSignal, MAX_APPENDED_LENGTH } from '../../src/bus/signal.ts';
 
 const seq = fc.integer({ min: 0, max: 1_000 });
 const topic = fc.constantFrom('a', 'b', 'c', 'é😀');

@@ -22,7 +22,7 @@ describe('an event stream', () => {
     vi.useRealTimers();
   });
 
-  const open = (options: Partial<EventStreamOptions> = {}): EventStream => {
+  const open = (options: Partial<EventStreamOptions> = {}, topics: readonly string[] = []): EventStream => {
     const stream = new EventStream({
       id: 's1',
       format: 'sse',
@@ -34,13 +34,13 @@ describe('an event stream', () => {
       onEnd: (_, reason) => ends.push(reason),
       ...options,
     });
-    stream.open(['a', 'b']);
+    stream.open(topics);
     return stream;
   };
   const seconds = (count: number) => vi.advanceTimersByTime(count * 1000);
 
   it('says $open first, with no cursor, before anything is known of its topics', () => {
-    open();
+    open({}, ['a', 'b']);
     expect(sink.blocks).toEqual([{ event: '$open', data: '{"stream":"s1","heartbeat":25,"topics":["a","b"]}' }]);
   });
 
@@ -150,6 +150,16 @@ describe('an event stream', () => {
       expect(sink.told).toEqual(['$open']);
     });
 
+    it('waits for the topics whose positions are still looked up', () => {
+      const stream = open({}, ['a']);
+      expect(stream.topics).toEqual(['a']);
+      stream.attach([new FakeFeed('b', 5, (self) => self.catchUp())]);
+      expect(sink.told).toEqual(['$open']);
+      stream.attach([new FakeFeed('a', 1, (self) => self.catchUp())]);
+      expect(sink.told).toEqual(['$open', '$ready']);
+      expect(stream.topics).toEqual(['b', 'a']);
+    });
+
     it('says without a cursor that no topic is left', () => {
       const stream = open();
       stream.attach([new FakeFeed('a', 1, (self) => self.catchUp())]);
@@ -157,6 +167,26 @@ describe('an event stream', () => {
       expect(sink.blocks.at(-1)).toMatchObject({ event: '$ready', data: '{"cursor":""}' });
       expect(sink.text.endsWith('event: $ready\ndata: {"cursor":""}\n\n')).toBe(true);
     });
+  });
+
+  it('holds a topic once, and none that was taken off while its position was looked up', () => {
+    const feeds = ['a', 'b', 'c'].map((topic) => new FakeFeed(topic, 1, (self) => self.catchUp()));
+    const stream = open({}, ['a', 'b']);
+    stream.attach([feeds[2]!]);
+    stream.detach(new Set(['a']));
+    stream.attach([feeds[0]!, feeds[1]!]);
+    const again = new FakeFeed('b', 9);
+    stream.attach([again]);
+    expect(feeds.map(({ started, closed }) => [started, closed])).toEqual([
+      [false, 1],
+      [true, 0],
+      [true, 0],
+    ]);
+    expect([again.started, again.closed]).toEqual([false, 1]);
+    expect(stream.topics).toEqual(['c', 'b']);
+    expect(sink.told).toEqual(['$open', '$ready']);
+    stream.attach([new FakeFeed('a', 3, (self) => self.catchUp())]);
+    expect(stream.topics).toEqual(['c', 'b', 'a']);
   });
 
   it('tells a gap as it is, and moves the cursor past it', () => {

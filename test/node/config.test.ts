@@ -44,9 +44,9 @@ describe('readConfig', () => {
   });
 
   test('dev refuses to listen beyond this machine', () => {
-    for (const HOST of ['0.0.0.0', '::', '192.168.1.2', '127.0.0.53', '127.evil.example'])
+    for (const HOST of ['0.0.0.0', '::', '192.168.1.2', 'localhost.example', '127.evil.example'])
       expect(namesOf(readConfig({ HOST }, {}, 'dev')), HOST).toEqual(['HOST']);
-    for (const HOST of ['127.0.0.1', '::1', 'localhost'])
+    for (const HOST of ['127.0.0.1', '127.0.0.53', '::1', 'localhost', 'app.localhost'])
       expect(configOf(readConfig({ HOST }, {}, 'dev')).host).toBe(HOST);
   });
 

@@ -102,7 +102,7 @@ it('reports a row of failures once, and goes on', async () => {
   let calls = 0;
   running = startHostMetrics({
     intervalMs: 5,
-    report: (error) => reported.push(error),
+    onFault: (error) => reported.push(error),
     publish: async () => {
       calls += 1;
       if (calls < 5 || (calls > 6 && calls < 10)) throw new Error(`down ${calls}`);

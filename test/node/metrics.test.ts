@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { NodeStats } from '../../src/http/stats.ts';
 import { createMetrics } from '../../src/node/metrics.ts';
 import { createNodeCounters, type NodeGauges } from '../../src/node/node-counters.ts';
+import type { NodeStats } from '../../src/node/stats.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 
 const GAUGES: NodeGauges = {
@@ -10,6 +10,7 @@ const GAUGES: NodeGauges = {
   liveTopics: 5,
   busConnected: true,
   busDropped: 2,
+  appendBatches: 3,
 };
 
 interface Family {
@@ -102,7 +103,7 @@ describe('the metrics', () => {
     expect(value(first, 'sluice_http_responses_total', '{status="2xx"}')).toBe(2);
     expect(value(first, 'sluice_http_responses_total', '{status="5xx"}')).toBe(1);
     expect(value(first, 'sluice_bus_connected')).toBe(1);
-    expect(value(first, 'sluice_bus_dropped_messages_total')).toBe(2);
+    expect(value(first, 'sluice_bus_dropped_signals_total')).toBe(2);
     expect(value(first, 'sluice_pruned_events_total')).toBe(9);
     expect(value(first, 'sluice_log_reads_total')).toBe(1);
     observer.onPublish(1);

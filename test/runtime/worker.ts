@@ -1,6 +1,6 @@
 /**
- * A worker that is nothing but the app with the memory store. It lives in a Durable Object, because there all requests share
- * what a stream is made of; in a plain worker, one request cannot write to the answer of another.
+ * A worker that is nothing but the app with the memory store. It lives in a Durable Object, where all requests share one memory
+ * and one life; a plain worker ends a stream once nothing of its own request is under way, though another would write to it.
  */
 import { createRealtime, type Realtime } from '../../src/index.ts';
 

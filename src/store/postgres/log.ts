@@ -11,6 +11,7 @@ import type { Append, Appended, LogPage, LogRange, LogStore, Retention, StoredBa
 import { compactTopic } from './compact-topic.ts';
 import type { Database } from './database.ts';
 import { dropTopic } from './drop-topic.ts';
+import type { LogIdentity } from './log-identity.ts';
 import { pruneLog } from './prune-log.ts';
 
 /** The most that a page reads, in batches. */
@@ -58,7 +59,7 @@ const STATUS_ONE =
 /** Commits appends in one call of `sluice.append`. Those without a key are merged by topic first. */
 export async function commitAppends(
   database: Database,
-  id: string,
+  identity: LogIdentity,
   appends: readonly Append[],
 ): Promise<readonly Appended[]> {
   const items: {
@@ -108,7 +109,7 @@ export async function commitAppends(
     const row = place && byItem.get(place.index + 1);
     if (place === undefined || row === undefined) throw new Error('the append function left out an item');
     if (row.outcome === 'mismatch') return { kind: 'mismatch' };
-    const epoch = epochOf(id, row.topic_incarnation, topic);
+    const epoch = epochOf(identity.id, row.topic_incarnation, topic);
     return {
       kind: row.outcome,
       epoch,
@@ -130,13 +131,12 @@ interface AppendRow {
 
 export class PostgresLog implements LogStore {
   readonly #database: Database;
-  readonly #id: string;
+  readonly #identity: LogIdentity;
   readonly #groupCommit: GroupCommit;
 
-  /** @param id the identity of the store, from which epochs are made */
-  constructor(database: Database, id: string, groupCommit: GroupCommit) {
+  constructor(database: Database, identity: LogIdentity, groupCommit: GroupCommit) {
     this.#database = database;
-    this.#id = id;
+    this.#identity = identity;
     this.#groupCommit = groupCommit;
   }
 
@@ -213,7 +213,7 @@ export class PostgresLog implements LogStore {
 
   #range(topic: string, row: RangeRow | undefined): LogRange {
     return {
-      epoch: epochOf(this.#id, row?.incarnation ?? 0, topic),
+      epoch: epochOf(this.#identity.id, row?.incarnation ?? 0, topic),
       oldest: row?.oldest ?? 1,
       latest: row?.latest ?? 0,
     };

@@ -41,13 +41,22 @@ interface Pool {
 export async function connectPostgres(options: PostgresOptions): Promise<Database> {
   const { timeoutMs = 5000 } = options;
   let pool = openPool(options);
-  try {
-    await within(MIGRATION_MS, migrateOnce(pool.sql));
-  } catch (error) {
-    await pool.sql.end({ timeout: 1 });
-    throw classify(error);
-  }
   const retiring = new Set<Promise<void>>();
+
+  async function query<Row>(text: string, parameters: readonly Parameter[] = []): Promise<readonly Row[]> {
+    const used = pool;
+    const begun = performance.now();
+    try {
+      const rows = used.sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true });
+      const answer = (await within(timeoutMs, rows)) as unknown as readonly Row[];
+      used.answered = performance.now();
+      return answer;
+    } catch (error) {
+      // The driver's own errors are of other classes: this one is the time-out.
+      if (error instanceof StoreUnavailable && used.answered !== undefined && used.answered <= begun) retire(used);
+      throw classify(error);
+    }
+  }
 
   function retire(silent: Pool): void {
     if (silent !== pool) return;
@@ -56,26 +65,17 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
     retiring.add(retired);
   }
 
-  return {
-    lanes: 4,
-    async query<Row>(text: string, parameters: readonly Parameter[] = []) {
-      const used = pool;
-      const begun = performance.now();
-      try {
-        const rows = used.sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true });
-        const answer = (await within(timeoutMs, rows)) as unknown as readonly Row[];
-        used.answered = performance.now();
-        return answer;
-      } catch (error) {
-        // The driver's own errors are of other classes: this one is the time-out.
-        if (error instanceof StoreUnavailable && used.answered !== undefined && used.answered <= begun) retire(used);
-        throw classify(error);
-      }
-    },
-    async close() {
-      await Promise.all([pool.sql.end({ timeout: 2 }), ...retiring]);
-    },
-  };
+  async function close(): Promise<void> {
+    await Promise.all([pool.sql.end({ timeout: 2 }), ...retiring]);
+  }
+
+  try {
+    if (!(await isUpToDate(query))) await within(MIGRATION_MS, migrateOnce(pool.sql));
+  } catch (error) {
+    await close();
+    throw classify(error);
+  }
+  return { lanes: 4, query, close };
 }
 
 function openPool({ url, connections = 10, socket }: PostgresOptions): Pool {

@@ -3,6 +3,7 @@ import { createGroupCommit } from '../group-commit.ts';
 import type { Revocation, RevocationStore, Store } from '../store.ts';
 import type { Database } from './database.ts';
 import { commitAppends, PostgresLog } from './log.ts';
+import { LogIdentity } from './log-identity.ts';
 
 export interface PostgresStoreOptions {
   readonly clock?: () => number;
@@ -12,17 +13,18 @@ export interface PostgresStoreOptions {
 }
 
 /** Makes a store of an open database, whose schema is up to date. Closing the store closes the database. */
-export async function createPostgresStore(database: Database, options: PostgresStoreOptions = {}): Promise<Store> {
-  const id = await fact(database, 'log', () => crypto.randomUUID());
+export async function createPostgresStore(carrier: Database, options: PostgresStoreOptions = {}): Promise<Store> {
+  const identity = await LogIdentity.of(carrier);
+  const { database } = identity;
   const groupCommit = createGroupCommit({
-    commit: (appends) => commitAppends(database, id, appends),
+    commit: (appends) => commitAppends(database, identity, appends),
     lanes: database.lanes,
     schedule: options.schedule ?? queueMicrotask,
     clock: options.clock ?? Date.now,
     ...(options.onCommit && { onCommit: options.onCommit }),
   });
   return {
-    log: new PostgresLog(database, id, groupCommit),
+    log: new PostgresLog(database, identity, groupCommit),
     revocations: createPostgresRevocations(database),
     async secret(name) {
       const text = await fact(database, `secret:${name}`, () => toHex(crypto.getRandomValues(new Uint8Array(32))));

@@ -11,7 +11,7 @@ export interface HistogramCounts {
   readonly sum: number;
 }
 
-/** Totals count since the process began. A member that is `undefined` is not measured here. */
+/** Totals count since the process began. */
 export interface NodeStats {
   /** Events appended to a log, and the publishes that brought them. */
   readonly publishedEvents: number;
@@ -30,17 +30,14 @@ export interface NodeStats {
   readonly gaps: Readonly<Record<GapReason, number>>;
   readonly appendFailures: number;
   /** Transactions that appends shared. */
-  readonly appendBatches?: number | undefined;
+  readonly appendBatches: number;
   /** From the call of an append to its answer. */
   readonly appendSeconds: HistogramCounts;
-  /** From the acceptance of a publish to its first bytes on a stream. */
-  readonly publishToFlushSeconds?: HistogramCounts | undefined;
   readonly busConnected: boolean;
   readonly busDropped: number;
   /** Answers by the first digit of their status: 2 for 2xx. */
   readonly responses: Readonly<Record<'1' | '2' | '3' | '4' | '5', number>>;
   /** Streams ended, by what ended them; `gone` is a client that went away. */
   readonly closes: Readonly<Record<CloseReason | 'gone', number>>;
-  readonly conflatedEvents?: number | undefined;
   readonly prunedEvents: number;
 }

@@ -1,0 +1,107 @@
+/**
+ * Which log this is: the text from which all epochs are made.
+ *
+ * A log that was restored from a backup holds the same rows as it once did, and would go on to give the same seqs to other
+ * events. So beside the identity the log keeps the place it lives in: the cluster, its timeline, the database and the table. A
+ * restored copy finds itself in another place, and takes a new identity, by which every older cursor is recognised. (A copy of
+ * the files of a stopped cluster, put back later, is in the same place: `docs/guides/deployment.md` says what to do then.)
+ *
+ * A database can only be put back while nobody is connected, so the place is looked at when connecting, and again after the
+ * database was away.
+ */
+import { StoreUnavailable } from '../store.ts';
+import type { Database } from './database.ts';
+
+const PLACE = `concat_ws('/',
+  (SELECT system_identifier FROM pg_control_system()), (SELECT timeline_id FROM pg_control_checkpoint()),
+  (SELECT oid FROM pg_database WHERE datname = current_database()), 'sluice.meta'::regclass::oid)`;
+
+/** For roles that may not ask about the cluster. */
+const NARROW_PLACE = `concat_ws('/', (SELECT oid FROM pg_database WHERE datname = current_database()), 'sluice.meta'::regclass::oid)`;
+
+const NAME = 'log';
+const READ = 'SELECT value FROM sluice.meta WHERE name = $1';
+const BEGIN = 'INSERT INTO sluice.meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING';
+const RENEW = 'UPDATE sluice.meta SET value = $2 WHERE name = $1 AND value = $3';
+
+export class LogIdentity {
+  readonly #database: Database;
+  #id = '';
+  #suspect = true;
+  #looking: Promise<void> | undefined;
+
+  private constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** @throws StoreUnavailable */
+  static async of(database: Database): Promise<LogIdentity> {
+    const identity = new LogIdentity(database);
+    await identity.#confirm();
+    return identity;
+  }
+
+  /** The identity as it was when it was last confirmed. */
+  get id(): string {
+    return this.#id;
+  }
+
+  /** The database, such that a failure to reach it makes the identity doubtful, and no statement runs before the doubt is gone. */
+  get database(): Database {
+    const { lanes, query, close } = this.#database;
+    return {
+      lanes,
+      close,
+      query: async (text, parameters) => {
+        try {
+          if (this.#suspect) await this.#confirm();
+          return await query(text, parameters);
+        } catch (error) {
+          if (error instanceof StoreUnavailable) this.#suspect = true;
+          throw error;
+        }
+      },
+    };
+  }
+
+  #confirm(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    this.#suspect = false;
+    try {
+      const place = await this.#place();
+      for (;;) {
+        const [row] = await this.#database.query<{ readonly value: string }>(READ, [NAME]);
+        const fresh = `${crypto.randomUUID()} ${place}`;
+        if (row === undefined) await this.#database.query(BEGIN, [NAME, fresh]);
+        else {
+          const [id = '', kept] = row.value.split(' ');
+          this.#id = id;
+          if (kept === place) return;
+          await this.#database.query(RENEW, [NAME, fresh, row.value]);
+        }
+      }
+    } catch (error) {
+      this.#suspect = true;
+      throw error;
+    }
+  }
+
+  async #place(): Promise<string> {
+    const ask = async (expression: string) => {
+      const [row] = await this.#database.query<{ readonly place: string }>(`SELECT ${expression} AS place`);
+      return row?.place ?? '';
+    };
+    try {
+      return await ask(PLACE);
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error;
+      return ask(NARROW_PLACE);
+    }
+  }
+}
