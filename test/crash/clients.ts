@@ -66,8 +66,11 @@ export interface Reader {
   close(): void;
 }
 
-/** Follows topics from their beginning, and comes back by `Last-Event-ID` whenever the line breaks. */
-export function follow(port: number, topics: readonly string[], lastEventId?: string): Reader {
+/**
+ * Follows topics from their beginning, and comes back by `Last-Event-ID` whenever the line breaks.
+ * @param keep what is kept of each event
+ */
+export function follow(port: number, topics: readonly string[], keep = (event: Seen): Seen => event): Reader {
   const [only] = topics;
   const path =
     topics.length === 1 && only !== undefined
@@ -75,14 +78,14 @@ export function follow(port: number, topics: readonly string[], lastEventId?: st
       : `/v1/events?after=earliest${topics.map((topic) => `&topic=${encodeURIComponent(topic)}`).join('')}`;
   const events: Seen[] = [];
   const controls: (readonly [string, unknown])[] = [];
-  let last = lastEventId;
+  let last: string | undefined;
   let connections = 0;
   let closed = false;
 
   function onBlock({ event, id, data }: Block): void {
     if (id !== undefined) last = id;
     if (event !== undefined) controls.push([event, JSON.parse(data)]);
-    else if (data !== '') events.push(pick(JSON.parse(data)));
+    else if (data !== '') events.push(keep(pick(JSON.parse(data))));
   }
 
   function connect(): SseConnection {
