@@ -13,6 +13,8 @@ export type Parameter = string | number | null | readonly (string | null)[] | re
 export interface Database {
   /** Runs one prepared statement. int8 comes as number, text as string. */
   query<Row>(text: string, parameters?: readonly Parameter[]): Promise<readonly Row[]>;
+  /** Reclaims the room of rows that are gone, where the database does not do so by itself. Called after every prune. */
+  tidy?(): Promise<void>;
   /** How many transactions make sense at once. */
   readonly lanes: number;
   close(): Promise<void>;

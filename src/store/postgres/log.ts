@@ -14,8 +14,9 @@ import { dropTopic } from './drop-topic.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { pruneLog } from './prune-log.ts';
 
-/** The most that a page reads, in batches. */
+/** The most that a page reads, in batches; and the stretch of the log that it looks at, in events. */
 const PAGE_BATCHES = 1000;
+const PAGE_STRETCH = 16_000;
 
 interface RangeRow {
   readonly latest: number;
@@ -27,16 +28,19 @@ const APPEND = `
   SELECT item, outcome, topic_incarnation, first_seq, event_count, event_time
   FROM sluice.append($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[])`;
 
-// The running sums stop the page after the batch that fills it; what is not returned is never detoasted.
+// The running sums stop the page after the batch that fills it; what is not returned is never detoasted. The stretch bounds
+// what even the worst plan can look at, such as that of a table whose statistics are not there yet.
 const READ = `
   SELECT t.latest, t.oldest, t.incarnation, b.first, b.time, b.bodies
   FROM sluice.topics t LEFT JOIN LATERAL (
+    SELECT min(last) AS start FROM sluice.batches WHERE topic_id = t.id AND last > greatest($2::bigint, t.oldest - 1)
+  ) s ON true LEFT JOIN LATERAL (
     SELECT first, last, time, bodies FROM (
       SELECT first, last, time, bodies,
              sum(bytes) OVER run - bytes AS bytes_before, sum(last - first + 1) OVER run - (last - first + 1) AS events_before
       FROM (
         SELECT first, last, time, bytes, bodies FROM sluice.batches
-        WHERE topic_id = t.id AND last > greatest($2::bigint, t.oldest - 1) ORDER BY last LIMIT $3
+        WHERE topic_id = t.id AND last >= s.start AND last < s.start + ${PAGE_STRETCH} ORDER BY last LIMIT $3
       ) page WINDOW run AS (ORDER BY last)
     ) running WHERE bytes_before < $4 AND events_before < $5
   ) b ON true

@@ -3,6 +3,11 @@ import { PGlite } from '@electric-sql/pglite';
 import { classify, type Database, type Parameter } from './database.ts';
 import { isUpToDate, MIGRATION_CONFIG } from './migrations.ts';
 
+// PGlite has no background processes, so nobody vacuums; the rule is that of Postgres's own autovacuum.
+const UNTIDY = `
+  SELECT relname AS table FROM pg_stat_user_tables
+  WHERE schemaname = 'sluice' AND greatest(n_dead_tup, n_mod_since_analyze) > 1000 + n_live_tup / 5`;
+
 /**
  * Opens the database and brings the schema up to date.
  * @param directory where the data is kept; absent: in memory
@@ -24,5 +29,9 @@ export async function openPglite(directory?: string): Promise<Database> {
     const { migrate } = await import('drizzle-orm/pglite/migrator');
     await migrate(drizzle(client), MIGRATION_CONFIG);
   }
-  return { lanes: 1, query, close: () => client.close() };
+  async function tidy(): Promise<void> {
+    for (const { table } of await query<{ readonly table: string }>(UNTIDY))
+      await query(`VACUUM (ANALYZE) sluice.${table}`);
+  }
+  return { lanes: 1, query, tidy, close: () => client.close() };
 }

@@ -95,6 +95,7 @@ export async function pruneLog(
     after = last.id;
   }
   while ((await database.query(FORGET_KEYS, [now - IDEMPOTENCY_MS])).length === KEYS);
+  await database.tidy?.();
   return forgotten;
 }
 
