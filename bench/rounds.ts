@@ -1,6 +1,6 @@
 /** Rounds: everything that is compared is measured once in each, so that what disturbs the machine disturbs all of them alike. */
 import type { Target } from './servers.ts';
-import type { Series } from './table.ts';
+import type { Bar, Line, Series } from './table.ts';
 
 /** What a row is run with. */
 export interface Run {
@@ -72,6 +72,28 @@ export function series<Measures extends Readonly<Record<string, number | undefin
     values.push(sample[measure] ?? Number.NaN);
   }
   return { values };
+}
+
+/** Compares one measure of Sluice with each baseline: a line for each, in their order. */
+export function compare<Measures extends Readonly<Record<string, number | undefined>>>(
+  samples: Samples<Measures>,
+  baselines: readonly Target[],
+  row: Pick<Line, 'row' | 'measure' | 'unit'> & {
+    /** The member of the samples that is compared. */
+    readonly of: keyof Measures & string;
+    readonly bar: (baseline: Target) => Bar | undefined;
+  },
+): readonly Line[] {
+  const { of, bar, ...titles } = row;
+  return baselines.map((baseline) => {
+    const limit = bar(baseline);
+    return {
+      ...titles,
+      sluice: series(samples, 'Sluice', of),
+      against: { name: baseline.name, series: series(samples, baseline.name, of) },
+      ...(limit !== undefined && { bar: limit }),
+    };
+  });
 }
 
 /** A topic of its own for each measurement. */

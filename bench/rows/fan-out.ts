@@ -1,5 +1,5 @@
 /** Fan-out: one topic, 1,000 streams, 50 events a second. What a delivery costs the server. */
-import { contend, inRounds, type Run, series } from '../rounds.ts';
+import { compare, contend, inRounds, type Run } from '../rounds.ts';
 import { betterSse, nodeHttp, sluice, streamSse } from '../servers.ts';
 import { measureStreams } from '../streams.ts';
 import type { Line } from '../table.ts';
@@ -19,16 +19,14 @@ export async function fanOut(run: Run): Promise<readonly Line[]> {
     run,
     contend(targets, (target) => measureStreams(target, load)),
   );
-  return baselines.map((baseline): Line => {
-    const line: Line = {
-      row: 'fan-out',
-      measure: 'server CPU per delivery',
-      unit: 'µs',
-      sluice: series(samples, 'Sluice', 'cpu'),
-      against: { name: baseline.name, series: series(samples, baseline.name, 'cpu') },
-    };
-    if (baseline === nodeHttp) return { ...line, bar: { of: 'ratio', is: 'at most', limit: 0.75 } };
-    if (run.optional.includes(baseline)) return { ...line, bar: { of: 'ratio', is: 'at most', limit: 0.8 } };
-    return line;
+  return compare(samples, baselines, {
+    row: 'fan-out',
+    measure: 'server CPU per delivery',
+    unit: 'µs',
+    of: 'cpu',
+    bar(baseline) {
+      if (baseline === nodeHttp) return { of: 'ratio', is: 'at most', limit: 0.75 };
+      return run.optional.includes(baseline) ? { of: 'ratio', is: 'at most', limit: 0.8 } : undefined;
+    },
   });
 }

@@ -1,7 +1,7 @@
 /** Idle memory: 10,000 open streams of one topic on which nothing happens; what each adds to the server's resident memory. */
 import { openReaders, openWriters, shortfall } from '../load.ts';
 import { openFileLimit, pause, rssBytes } from '../processes.ts';
-import { contend, inRounds, newTopic, type Run, type Sample, series } from '../rounds.ts';
+import { compare, contend, inRounds, newTopic, type Run, type Sample } from '../rounds.ts';
 import { betterSse, nodeHttp, sluice, streamSse, type Target } from '../servers.ts';
 import type { Line } from '../table.ts';
 
@@ -54,14 +54,11 @@ export async function idleMemory(run: Run): Promise<readonly Line[]> {
     short,
     contend(targets, (target) => measure(target, streams, run.quick ? 500 : 5000)),
   );
-  return baselines.map((baseline): Line => {
-    const line: Line = {
-      row: 'idle memory',
-      measure: `memory per stream at ${streams.toLocaleString('en-US')}`,
-      unit: 'KB',
-      sluice: series(samples, 'Sluice', 'perStream'),
-      against: { name: baseline.name, series: series(samples, baseline.name, 'perStream') },
-    };
-    return baseline === nodeHttp ? { ...line, bar: { of: 'ratio', is: 'at most', limit: 1 } } : line;
+  return compare(samples, baselines, {
+    row: 'idle memory',
+    measure: `memory per stream at ${streams.toLocaleString('en-US')}`,
+    unit: 'KB',
+    of: 'perStream',
+    bar: (baseline) => (baseline === nodeHttp ? { of: 'ratio', is: 'at most', limit: 1 } : undefined),
   });
 }

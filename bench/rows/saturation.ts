@@ -1,5 +1,5 @@
 /** Saturation: 100 streams of one topic, 16 publishers over HTTP, each sending as soon as it is answered. */
-import { contend, inRounds, type Run, series } from '../rounds.ts';
+import { compare, contend, inRounds, type Run } from '../rounds.ts';
 import { betterSse, nodeHttp, sluice, streamSse } from '../servers.ts';
 import { measureStreams } from '../streams.ts';
 import type { Line } from '../table.ts';
@@ -18,14 +18,11 @@ export async function saturation(run: Run): Promise<readonly Line[]> {
     run,
     contend(targets, (target) => measureStreams(target, load)),
   );
-  return baselines.map((baseline): Line => {
-    const line: Line = {
-      row: 'saturation',
-      measure: 'deliveries',
-      unit: '/s',
-      sluice: series(samples, 'Sluice', 'deliveries'),
-      against: { name: baseline.name, series: series(samples, baseline.name, 'deliveries') },
-    };
-    return baseline === streamSse ? { ...line, bar: { of: 'ratio', is: 'at least', limit: 3 } } : line;
+  return compare(samples, baselines, {
+    row: 'saturation',
+    measure: 'deliveries',
+    unit: '/s',
+    of: 'deliveries',
+    bar: (baseline) => (baseline === streamSse ? { of: 'ratio', is: 'at least', limit: 3 } : undefined),
   });
 }

@@ -20,9 +20,12 @@ import type { EventBatch } from '../protocol/event-batch.ts';
 import type { Appended, Idempotency } from '../store/store.ts';
 import type { Selection } from './selection.ts';
 
-/** Where to begin. `cursor` is a position of this topic, whatever its epoch. */
+/**
+ * Where to begin. `cursors` are positions that may be this topic's, whatever their epochs, at least one: the one of the
+ * topic's own epoch counts, else the first.
+ */
 export type Start =
-  | { readonly kind: 'cursor'; readonly cursor: Cursor }
+  | { readonly kind: 'cursor'; readonly cursors: readonly Cursor[] }
   | { readonly kind: 'earliest' }
   | { readonly kind: 'latest' }
   /** ms since 1970 */

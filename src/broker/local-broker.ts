@@ -8,6 +8,7 @@ import { type Appended, type LogRange, type LogStore, StoreUnavailable } from '.
 import type { Broker, Origin, Start, SubscribeRequest, Subscription } from './broker.ts';
 import { LiveTopic, type LiveTopicContext } from './live-topic.ts';
 import { LocalSubscription, type SubscriptionContext, type SubscriptionStart } from './local-subscription.ts';
+import { newestPosition } from './newest-position.ts';
 import { compileSelection } from './selection.ts';
 
 /** What the broker counts. */
@@ -28,6 +29,8 @@ export interface LocalBrokerOptions {
   readonly clock?: () => number;
   /** How often the log's tail is compared with what is known, in ms; 0 when no other node can append. */
   readonly tailCheckMs?: number;
+  /** Whether a topic's log has holes, because only the newest event of each key is kept. */
+  readonly compacted?: ((topic: string) => boolean) | undefined;
   readonly observer?: BrokerObserver;
 }
 
@@ -206,19 +209,27 @@ export class LocalBroker implements Broker {
       case 'earliest':
         return at(0, true);
       case 'last':
-        return at(Math.max(0, topic.head - start.count), true);
+        return at(await this.#newest(topic, start.count), true);
       case 'since':
         return this.#resolveSince(topic, start.time);
       case 'cursor':
-        return this.#resolveCursor(topic, start.cursor);
+        return this.#resolveCursor(topic, start.cursors);
     }
   }
 
-  async #resolveCursor(topic: LiveTopic, cursor: Cursor): Promise<SubscriptionStart> {
-    const fits = () => cursor.epoch === topic.epoch && cursor.seq <= topic.head;
-    if (!fits()) await topic.refresh();
-    if (fits()) return { cursor, fromWhateverIsThere: false };
+  async #newest({ name, head }: LiveTopic, count: number): Promise<number> {
+    const { log, compacted } = this.#options;
+    return compacted?.(name) ? newestPosition(log, name, head, count) : Math.max(0, head - count);
+  }
+
+  async #resolveCursor(topic: LiveTopic, cursors: readonly Cursor[]): Promise<SubscriptionStart> {
+    const fitting = () => cursors.find(({ epoch, seq }) => epoch === topic.epoch && seq <= topic.head);
+    if (fitting() === undefined) await topic.refresh();
+    const fit = fitting();
+    if (fit !== undefined) return { cursor: fit, fromWhateverIsThere: false };
     const range = await topic.range();
+    const cursor = cursors.find(({ epoch }) => epoch === range.epoch) ?? cursors[0];
+    if (cursor === undefined) throw new RangeError('a start without a cursor');
     // Of another log nothing was seen yet; of this one, what lies ahead of its end cannot be known.
     const unknown = cursor.epoch !== range.epoch;
     // The log has grown meanwhile, or the topic could not hear of it: the subscription waits for the topic.

@@ -227,7 +227,8 @@ export class EventStream implements Due {
   }
 
   #tellIfReady(): void {
-    if (this.#awaited > 0 || this.#lookedUp.size > 0) return;
+    // Without a topic there is no cursor to be ready at.
+    if (this.#awaited > 0 || this.#lookedUp.size > 0 || this.#feeds.length === 0) return;
     this.#tell({ name: 'ready', data: { cursor: this.cursor }, cursor: this.cursor });
   }
 

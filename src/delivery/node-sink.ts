@@ -34,7 +34,7 @@ export function createNodeSink(
   headers: Iterable<readonly [string, string]>,
 ): Sink | undefined {
   const { socket } = outgoing;
-  if (!socket || socket.destroyed || outgoing.headersSent || outgoing.req.httpVersionMajor !== 1) return undefined;
+  if (!socket || !canTakeOver(outgoing)) return undefined;
   const framing: Framing = outgoing.req.httpVersionMinor >= 1 ? 'chunked' : 'none';
   for (const [name, value] of headers) outgoing.appendHeader(name, value);
   outgoing.setHeader('Connection', 'close');
@@ -45,6 +45,11 @@ export function createNodeSink(
   // Not now: this may run within the parser that read the request.
   setImmediate(() => sink.strip(outgoing));
   return sink;
+}
+
+/** Whether the response is the next one of a plain HTTP/1 connection, and nothing of it was written. */
+export function canTakeOver(outgoing: ServerResponse): boolean {
+  return outgoing.socket?.destroyed === false && !outgoing.headersSent && outgoing.req.httpVersionMajor === 1;
 }
 
 class NodeSink implements Sink {

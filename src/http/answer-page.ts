@@ -2,6 +2,8 @@
 import type { SubscribeRequest } from '../broker/broker.ts';
 import { PageCollector } from '../delivery/page-collector.ts';
 import { StoreUnavailable } from '../store/store.ts';
+import { tooManyStreams } from './open-stream.ts';
+import { ProblemError } from './problem-error.ts';
 import type { RequestContext, Services } from './services.ts';
 
 /** How long a page may take to read, beyond what it waits for events, in ms. */
@@ -9,17 +11,25 @@ const READ_MS = 5000;
 
 export async function answerPage(
   c: RequestContext,
-  { broker }: Services,
+  { broker, pages, callers, draining }: Services,
   requests: readonly SubscribeRequest[],
   { limit, waitSeconds }: { readonly limit: number; readonly waitSeconds: number },
 ): Promise<Response> {
-  const subscriptions = await broker.subscribe(requests);
-  const collector = new PageCollector(subscriptions, { limit, wait: waitSeconds > 0 });
+  if (draining()) throw new ProblemError('draining');
+  // A long poll holds what a stream holds, so it counts as one.
+  const held = waitSeconds > 0 ? callers.stream(c.get('principal'), c.get('address')) : undefined;
+  if (waitSeconds > 0 && held === undefined) throw tooManyStreams();
+  let expire: (() => void) | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const { signal } = c.req.raw;
-  const expire = () => collector.expire();
-  const timer = setTimeout(expire, waitSeconds > 0 ? waitSeconds * 1000 : READ_MS);
-  signal.addEventListener('abort', expire);
   try {
+    const collector = new PageCollector(await broker.subscribe(requests), { limit, wait: waitSeconds > 0 });
+    expire = () => collector.expire();
+    timer = setTimeout(expire, waitSeconds > 0 ? waitSeconds * 1000 : READ_MS);
+    signal.addEventListener('abort', expire);
+    pages.add(expire);
+    // The reader may have gone, or the drain begun, while the positions were looked up.
+    if (signal.aborted || draining()) expire();
     const page = await collector.collect();
     if (page.kind === 'unavailable') throw new StoreUnavailable('a page could not be read in time');
     // Every event is JSON text already; only the frame around them is written here.
@@ -32,6 +42,10 @@ export async function answerPage(
     return c.body(body, 200, { 'Content-Type': 'application/json', 'Content-Length': String(body.byteLength) });
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', expire);
+    if (expire !== undefined) {
+      signal.removeEventListener('abort', expire);
+      pages.delete(expire);
+    }
+    held?.release();
   }
 }

@@ -4,7 +4,7 @@ import { compress } from 'hono/compress';
 import { cors } from 'hono/cors';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { authenticate } from './authenticate.ts';
-import { requireLegiblePath } from './legible-path.ts';
+import { requireLegibleUrl } from './legible-url.ts';
 import { observeRequests } from './observe-requests.ts';
 import { problemResponse, respondToError } from './problem-error.ts';
 import { remoteAddress } from './remote-address.ts';
@@ -75,7 +75,7 @@ export function createApp(services: Services, options: AppOptions, { ready, onRe
     await next();
   });
   app.route('/', operatingRoute(services, options.metrics));
-  app.use('/v1/*', requireLegiblePath);
+  app.use('/v1/*', requireLegibleUrl);
   const local = options.local ?? (() => false);
   app.use('/v1/*', authenticate(services, { address: remoteAddress(options.trustProxy ?? 0), local }));
   app.route('/v1', publishRoute(services));

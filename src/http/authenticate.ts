@@ -1,5 +1,6 @@
 /** The middleware that says who is asking, and the questions that routes ask of them (protocol section 4). */
 import type { Principal } from '../auth/principal.ts';
+import { looksLikeToken } from '../auth/tickets.ts';
 import type { Action } from '../protocol/grants.ts';
 import { ProblemError } from './problem-error.ts';
 import type { Middleware, RequestContext, Services } from './services.ts';
@@ -16,6 +17,9 @@ export function authenticate(
   { address, local }: AuthenticateOptions,
 ): Middleware {
   return async (c, next) => {
+    if (c.req.url.includes('eyJ') && Object.values(c.req.queries()).flat().some(looksLikeToken)) {
+      throw new ProblemError('token-in-url');
+    }
     const answer = authenticator.authenticate(
       { authorization: c.req.header('Authorization'), ticket: c.req.query('ticket') },
       { local: local(c) },

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { SubscribeRequest } from '../broker/broker.ts';
 import type { EventStream } from '../delivery/event-stream.ts';
-import { createNodeSink } from '../delivery/node-sink.ts';
+import { canTakeOver, createNodeSink } from '../delivery/node-sink.ts';
 import { representationOf, type StreamFormat } from '../delivery/representation.ts';
 import type { Sink } from '../delivery/sink.ts';
 import { createWebSink } from '../delivery/web-sink.ts';
@@ -35,26 +35,29 @@ export function openStream(
   const principal = c.get('principal');
   const address = c.get('address');
   const held = callers.stream(principal, address);
-  if (held === undefined) throw new ProblemError('too-many-streams', { headers: { 'Retry-After': '5' } });
+  if (held === undefined) throw tooManyStreams();
   const open = (sink: Sink) => {
-    const stream = streams.open(
-      { format, sink },
-      principal,
-      address,
-      requests.map(({ topic }) => topic),
-      held.release,
-    );
-    void attach(stream, services, requests);
+    const topics = requests.map(({ topic }) => topic);
+    void attach(streams.open({ format, sink }, principal, address, topics, held.release), services, requests);
   };
 
-  const direct = isServerResponse(c.env?.outgoing) ? createNodeSink(c.env.outgoing, c.res.headers) : undefined;
-  if (direct !== undefined) {
-    open(direct);
-    return new Response(null, { headers: ALREADY_SENT });
+  const outgoing = c.env?.outgoing;
+  if (isServerResponse(outgoing) && canTakeOver(outgoing)) {
+    // The head is written when the middleware around this has had its say on the headers.
+    setTimeout(() => {
+      const sink = createNodeSink(outgoing, withoutMark(c.res.headers));
+      if (sink === undefined) held.release();
+      else open(sink);
+    }, 0);
+    return c.body(null, 200, ALREADY_SENT);
   }
   const { sink, body } = createWebSink();
   open(sink);
   return c.body(body);
+}
+
+export function tooManyStreams(): ProblemError {
+  return new ProblemError('too-many-streams', { headers: { 'Retry-After': '5' } });
 }
 
 /** Looks up where the reader stands, for as long as it takes: the stream is open, and the log may be away. */
@@ -68,14 +71,14 @@ async function attach(
       stream.attach(await broker.subscribe(requests));
       return;
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) {
-        log.error({ error, stream: stream.id }, 'a stream could not begin');
-        stream.close('limit');
-        return;
-      }
+      if (!(error instanceof StoreUnavailable)) log.error({ error, stream: stream.id }, 'a stream cannot begin yet');
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
+}
+
+function* withoutMark(headers: Headers): Iterable<readonly [string, string]> {
+  for (const [name, value] of headers) if (!(name in ALREADY_SENT)) yield [name, value];
 }
 
 function isServerResponse(value: unknown): value is ServerResponse {

@@ -128,6 +128,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     schedule,
     clock,
     tailCheckMs,
+    compacted: options.compact,
     observer: { ...observer, onFault },
   });
   const wheel = new TimerWheel(onFault, clock);
@@ -199,6 +200,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     announceRevocation: () => bus.send({ kind: 'revoked' }),
     streams,
     streamControl: createStreamControl({ streams, broker, rights, calls, topicsPerStream: limits.topicsPerStream }),
+    pages: new Set(),
     callers: createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...options.callerLimits }),
     limits,
     log,
@@ -209,16 +211,19 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
   function drain(): void {
     draining = true;
     streams.drain();
+    for (const answer of services.pages) answer();
   }
 
   return Object.assign(app, {
     async publish(topic: string, events: EventInput | readonly EventInput[], origin?: Origin) {
-      const appended = await broker.publish(topic, checkPublish(topic, events), origin);
+      const inputs = checkPublish(topic, events, limits);
+      if (inputs.some(({ ephemeral }) => ephemeral)) throw new TypeError('ephemeral events are for publishEphemeral');
+      const appended = await broker.publish(topic, inputs, origin);
       if (appended.kind === 'mismatch') throw new TypeError('the idempotency key was used for other events');
       return { cursor: formatCursor({ epoch: appended.epoch, seq: appended.first + appended.count - 1 }) };
     },
     publishEphemeral(topic: string, events: EventInput | readonly EventInput[], origin?: Origin) {
-      broker.publishEphemeral(topic, checkPublish(topic, events), origin);
+      broker.publishEphemeral(topic, checkPublish(topic, events, limits), origin);
     },
     started,
     drain,
@@ -236,10 +241,11 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
   });
 }
 
-function checkPublish(topic: string, value: EventInput | readonly EventInput[]): readonly EventInput[] {
+function checkPublish(topic: string, value: EventInput | readonly EventInput[], limits: Limits): readonly EventInput[] {
   if (!isTopic(topic)) throw new TypeError(`not a topic: ${JSON.stringify(topic)}`);
-  const inputs = readEventInputs(value);
+  const inputs = readEventInputs(value, limits);
   if (inputs.ok) return inputs.events;
+  if (inputs.reason === 'size') throw new TypeError(inputs.detail);
   const [issue] = inputs.issues;
   throw new TypeError(`not an event: ${issue?.path.join('.')}: ${issue?.message}`);
 }

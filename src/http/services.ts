@@ -24,6 +24,8 @@ export interface Services {
   readonly announceRevocation: () => void;
   readonly streams: OpenStreams;
   readonly streamControl: StreamControl;
+  /** Answers the pages that are being waited for, each with what it has: called when the node drains. */
+  readonly pages: Set<() => void>;
   readonly callers: CallerLimiter;
   readonly limits: Limits;
   readonly log: Log;

@@ -1,6 +1,6 @@
 /** Where a reader begins: the first that is given of Last-Event-ID, lastEventId, after, since, last (protocol section 2). */
 import type { Start, SubscribeRequest } from '../broker/broker.ts';
-import { type Cursor, parseCompoundCursor, positionOf } from '../protocol/cursor.ts';
+import { type Cursor, parseCompoundCursor, positionsOf } from '../protocol/cursor.ts';
 import { type Filter, parseFilter } from '../protocol/filter.ts';
 import type { ReadQuery, StreamTopic } from '../protocol/schemas.ts';
 import { ProblemError } from './problem-error.ts';
@@ -59,8 +59,9 @@ function startOf(
  * another's cursor is told by a gap, since it believes to have a position.
  */
 function startAt(topic: string, alone: boolean, positions: readonly Cursor[]): Start {
-  const cursor = positionOf(topic, positions) ?? (alone ? positions[0] : undefined);
-  return cursor === undefined ? { kind: 'latest' } : { kind: 'cursor', cursor };
+  const own = positionsOf(topic, positions);
+  const cursors = own.length === 0 && alone ? positions.slice(0, 1) : own;
+  return cursors.length === 0 ? { kind: 'latest' } : { kind: 'cursor', cursors };
 }
 
 function parseFilters(texts: readonly string[] | undefined): readonly Filter[] {

@@ -15,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { appendFile, mkdir, open, readFile, readlink, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /** How often a holder touches its file, and how long a foreign claim is watched, in milliseconds. */
 export const TOUCH_MS = 2_000;
@@ -55,7 +55,7 @@ export interface DataDirLockOptions {
 /** Locks the directory, making it if need be. Rejects when it cannot be written to. */
 export async function lockDataDir(dir: string, options: DataDirLockOptions = {}): Promise<DataDirLock> {
   const { watchMs = WATCH_MS } = options;
-  await mkdir(dir, { recursive: true });
+  await makeDirectory(resolve(dir));
   const file = join(dir, 'lock');
   const claim: Claim = {
     id: randomUUID(),
@@ -201,4 +201,21 @@ async function statIfThere(file: string): Promise<Stats | undefined> {
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** Makes a directory and those above it. Node's own recursive `mkdir` never ends where a file system refuses with ENOENT, as /proc does. */
+async function makeDirectory(path: string): Promise<void> {
+  if (await isThere(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeDirectory(parent);
+  try {
+    await mkdir(path);
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!(await isThere(path))) throw error;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await statIfThere(path)) !== undefined;
 }

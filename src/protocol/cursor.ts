@@ -56,12 +56,12 @@ export function parseCompoundCursor(text: string): readonly Cursor[] | undefined
  * Finds `topic`'s position in a compound cursor.
  *
  * @param positions what {@link parseCompoundCursor} read
- * @returns the position (its epoch may be one that has ended: the log decides), or `undefined` when the cursor never
- *   held this topic
+ * @returns the positions that may be this topic's: none when the cursor never held it, and more than one where two names share
+ *   the first half of an epoch. Which of them is its own, and whether its epoch still lasts, is for the log to say.
  */
-export function positionOf(topic: string, positions: readonly Cursor[]): Cursor | undefined {
+export function positionsOf(topic: string, positions: readonly Cursor[]): readonly Cursor[] {
   const name = hash(topic, 0);
-  return positions.find((position) => position.epoch.startsWith(name));
+  return positions.filter((position) => position.epoch.startsWith(name));
 }
 
 /**

@@ -2,7 +2,7 @@
 export type { CloseReason, Control, ControlData, ControlName, Gap, GapReason } from './control.ts';
 export { encodeControlJson, encodeControlSse } from './control.ts';
 export type { Cursor } from './cursor.ts';
-export { formatCompoundCursor, formatCursor, parseCompoundCursor, parseCursor, positionOf } from './cursor.ts';
+export { formatCompoundCursor, formatCursor, parseCompoundCursor, parseCursor, positionsOf } from './cursor.ts';
 export type { Event, EventInput, Json } from './event.ts';
 export type { Filter, FilterOperator } from './filter.ts';
 export { compileFilters, formatFilter, parseFilter } from './filter.ts';

@@ -22,10 +22,22 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 export function parseJson(text: string): JsonResult {
   if (isTooDeep(text)) return { ok: false, reason: 'depth' };
   try {
-    return { ok: true, value: JSON.parse(text) };
+    return { ok: true, value: UNSAFE_NUMBER.test(text) ? JSON.parse(text, keepNumber) : JSON.parse(text) };
   } catch {
     return { ok: false, reason: 'syntax' };
   }
+}
+
+/** Text that may hold a number beyond what a double keeps: many digits, or a large exponent. */
+const UNSAFE_NUMBER = /[0-9.]{16}|[eE][+-]?[0-9]{3}/;
+
+/** `JSON.rawJSON` and the source text that revivers are told (ECMAScript, JSON.parse source text access). */
+const { rawJSON } = JSON as { readonly rawJSON?: (text: string) => unknown };
+
+/** Keeps a number as it was written where a double would change it, so that data is passed on unchanged. */
+function keepNumber(_: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (typeof value !== 'number' || context?.source === undefined || rawJSON === undefined) return value;
+  return String(value) === context.source ? value : rawJSON(context.source);
 }
 
 /** Counts brackets outside strings, without building anything. Texts too short to nest that deep are not scanned. */

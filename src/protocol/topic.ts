@@ -2,7 +2,8 @@
  * Topic names and the patterns that grants use to speak of many of them (protocol sections 1 and 4).
  *
  * A topic is 1 to 512 bytes of UTF-8 with no control character, no white space and no `*`. `:` separates levels by
- * convention only, so an IRI such as `https://example.com/books/1` is a legal topic.
+ * convention only, so an IRI such as `https://example.com/books/1` is a legal topic. `.` and `..` are not: a URL cannot name
+ * them, since every client folds such a segment away, however it is encoded (WHATWG URL, section 4.4).
  */
 
 /** The longest legal topic, in bytes of UTF-8. */
@@ -14,6 +15,7 @@ const utf8 = new TextEncoder();
 /** Whether `value` is a legal topic name. Lone surrogates are refused, because UTF-8 cannot carry them. */
 export function isTopic(value: string): boolean {
   if (value.length === 0 || value.length > MAX_TOPIC_BYTES || FORBIDDEN.test(value)) return false;
+  if (value === '.' || value === '..') return false;
   // A UTF-16 unit is at most three bytes of UTF-8, so short names need no encoding to be known short enough.
   return value.length * 3 <= MAX_TOPIC_BYTES || utf8.encode(value).byteLength <= MAX_TOPIC_BYTES;
 }

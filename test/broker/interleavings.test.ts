@@ -200,7 +200,7 @@ class Run {
     const now = history.at(-1)!;
     const before = history.at(-2) ?? now;
     const epoch = { now: now.epoch, before: before.epoch, never: '0123456789' }[start.log]!;
-    return { kind: 'cursor', cursor: { epoch, seq: start.seq } };
+    return { kind: 'cursor', cursors: [{ epoch, seq: start.seq }] };
   }
 }
 

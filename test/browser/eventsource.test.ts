@@ -1,8 +1,8 @@
 /** The browser's own EventSource, in a real Chromium, with nothing of ours between it and the server. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { CHROMIUM, launchChromium } from './chromium.ts';
-import { type Cuttable, cuttable } from './cuttable.ts';
 import { numbers, type Served, serveForTest } from './served.ts';
 
 /** What a page has seen of its stream. */
@@ -17,12 +17,12 @@ const CONTROLS = ['$open', '$ready', '$gap', '$heartbeat', '$close'];
 describe.skipIf(CHROMIUM === undefined)('a native EventSource', () => {
   let browser: Browser;
   let served: Served;
-  let line: Cuttable;
+  let line: TcpProxy;
   let count = 0;
 
   beforeAll(async () => {
     served = await serveForTest('serve', { AUTH_ANON: '{"subscribe":["open:**"]}' });
-    line = await cuttable(served.url);
+    line = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(served.url).port) }, { reset: true });
     browser = await launchChromium();
   });
 
@@ -38,7 +38,7 @@ describe.skipIf(CHROMIUM === undefined)('a native EventSource', () => {
   /** Opens a stream in a page of its own, of the same origin. */
   async function open(url: string, types: readonly string[] = []): Promise<Page> {
     const page = await browser.newPage();
-    await page.goto(`${line.url}/healthz`);
+    await page.goto(`http://127.0.0.1:${line.port}/healthz`);
     await page.evaluate(
       ([address, controls, named]) => {
         const seen: any = { events: [], controls: [], opened: 0 };
@@ -114,12 +114,11 @@ describe.skipIf(CHROMIUM === undefined)('a native EventSource', () => {
     for (let round = 1; round <= 3; round += 1) {
       await untilControl(page, '$ready', round);
       await served.publishNumbers(topic, last + 1, last + 5);
-      line.down(true);
-      line.cut();
+      line.hangUp();
       // These are published while nobody listens.
       await served.publishNumbers(topic, last + 6, last + 10);
       last += 10;
-      line.down(false);
+      await line.mend();
       await untilEvents(page, last);
     }
     await untilControl(page, '$ready', 4);
@@ -163,11 +162,10 @@ describe.skipIf(CHROMIUM === undefined)('a native EventSource', () => {
     const page = await open(`/v1/events?${query}`);
     await untilControl(page, '$ready');
     await untilEvents(page, 6);
-    line.down(true);
-    line.cut();
+    line.hangUp();
     await served.publishNumbers(b, 3, 5);
     await served.publishNumbers(c, 1, 2);
-    line.down(false);
+    await line.mend();
     await untilEvents(page, 11);
     await untilControl(page, '$ready', 2);
     const { events, controls } = await seenBy(page);
@@ -222,10 +220,9 @@ describe.skipIf(CHROMIUM === undefined)('a native EventSource', () => {
     await untilControl(page, '$ready');
     await served.publishNumbers(topic, 1, 2);
     await untilEvents(page, 2);
-    line.down(true);
-    line.cut();
+    line.hangUp();
     await served.publishNumbers(topic, 3, 4);
-    line.down(false);
+    await line.mend();
     await untilEvents(page, 4);
     expect((await seenBy(page)).events.map(({ event }) => event.data)).toEqual(numbers(1, 4));
     await page.close();

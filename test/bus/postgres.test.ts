@@ -3,9 +3,9 @@ import { afterAll, afterEach, describe, expect, it, onTestFinished } from 'vites
 import type { BusSignal, Envelope } from '../../src/bus/bus.ts';
 import { createPostgresBus, type PostgresBus, type PostgresBusOptions } from '../../src/bus/postgres.ts';
 import { createDatabaseSocket } from '../../src/node/database-socket.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 import { describeBus } from './contract.ts';
-import { createProxy } from './proxy.ts';
 
 const URL = 'postgres://postgres@127.0.0.1:5432/test';
 const admin = postgres(URL, { max: 1, fetch_types: false });
@@ -91,7 +91,7 @@ describe('the bus over Postgres', () => {
   });
 
   it('outlives an outage of the database: hints are said afterwards, the late rest is dropped, attempts are few', async () => {
-    const proxy = await createProxy({ host: '127.0.0.1', port: 5432 });
+    const proxy = await startTcpProxy({ host: '127.0.0.1', port: 5432 });
     onTestFinished(() => proxy.close());
     const channelName = freshChannel();
     let clock = 0;
@@ -110,7 +110,7 @@ describe('the bus over Postgres', () => {
     });
     const other = listenTo({ node: 'other', channelName });
     await until('both are connected', () => away.bus.connected && other.bus.connected);
-    proxy.cut();
+    proxy.refuse();
     await until('it notices', () => !away.bus.connected);
     const start = performance.now();
     away.bus.send(hint(1));
@@ -131,7 +131,7 @@ describe('the bus over Postgres', () => {
   });
 
   it('notices a line that died without a word, by probing an idle session', async () => {
-    const proxy = await createProxy({ host: '127.0.0.1', port: 5432 });
+    const proxy = await startTcpProxy({ host: '127.0.0.1', port: 5432 });
     onTestFinished(() => proxy.close());
     const channelName = freshChannel();
     const database = `postgres://postgres@127.0.0.1:${proxy.port}/test`;
@@ -148,7 +148,7 @@ describe('the bus over Postgres', () => {
   });
 
   it('says the hints of a statement without answer again', async () => {
-    const proxy = await createProxy({ host: '127.0.0.1', port: 5432 });
+    const proxy = await startTcpProxy({ host: '127.0.0.1', port: 5432 });
     onTestFinished(() => proxy.close());
     const channelName = freshChannel();
     const database = `postgres://postgres@127.0.0.1:${proxy.port}/test`;
@@ -160,7 +160,7 @@ describe('the bus over Postgres', () => {
     await until('it gives up', () => !a.bus.connected);
     a.bus.send({ kind: 'appended', heads: [['later', 2]] });
     // What was held back never arrives, so what is heard was said again.
-    proxy.cut();
+    proxy.refuse();
     await proxy.mend();
     await until('both are heard', () => JSON.stringify(b.envelopes).includes('later'));
     expect(b.envelopes.flatMap(({ signal }) => (signal.kind === 'appended' ? signal.heads : []))).toEqual(
@@ -171,8 +171,8 @@ describe('the bus over Postgres', () => {
     );
   });
 
-  it.each(['cut', 'freeze'] as const)('closes within a second when the database is away (%s)', async (fault) => {
-    const proxy = await createProxy({ host: '127.0.0.1', port: 5432 });
+  it.each(['refuse', 'freeze'] as const)('closes within a second when the database is away (%s)', async (fault) => {
+    const proxy = await startTcpProxy({ host: '127.0.0.1', port: 5432 });
     onTestFinished(() => proxy.close());
     const channelName = freshChannel();
     const a = listenTo({ node: 'a', channelName, database: `postgres://postgres@127.0.0.1:${proxy.port}/test` });
@@ -186,9 +186,9 @@ describe('the bus over Postgres', () => {
   });
 
   it('starts while the database is away', async () => {
-    const proxy = await createProxy({ host: '127.0.0.1', port: 5432 });
+    const proxy = await startTcpProxy({ host: '127.0.0.1', port: 5432 });
     onTestFinished(() => proxy.close());
-    proxy.cut();
+    proxy.refuse();
     const warnings: string[] = [];
     const a = listenTo({
       node: 'a',
@@ -204,7 +204,7 @@ describe('the bus over Postgres', () => {
   });
 
   it('does not spin behind a port forwarder whose database is away', async () => {
-    const proxy = await createProxy({ host: '127.0.0.1', port: 5432 });
+    const proxy = await startTcpProxy({ host: '127.0.0.1', port: 5432 });
     onTestFinished(() => proxy.close());
     const database = `postgres://postgres@127.0.0.1:${proxy.port}/test`;
     const channelName = freshChannel();

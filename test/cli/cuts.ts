@@ -3,11 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type CuttingProxy, seededRandom, startCuttingProxy } from './cutting-proxy.ts';
+import { chooseSeed, seededRandom } from '../support/random.ts';
+import { type CuttingProxy, startCuttingProxy } from './cutting-proxy.ts';
 import { eventually, linesOf, type Running, run, start as startCommand } from './run.ts';
 
 export function cuts(startUpstream: () => Promise<{ readonly port: number; close(): Promise<unknown> }>): void {
-  const seed = Math.floor(Math.random() * 2 ** 31);
+  const seed = chooseSeed();
   let upstream: Awaited<ReturnType<typeof startUpstream>>;
   let directory = '';
   const proxies: CuttingProxy[] = [];

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -124,6 +124,13 @@ describe('sluice dev', { timeout: 90_000 }, () => {
     taken.close();
     expect(code).toBe(1);
     expect(stderr).toContain(`Port ${port} is in use`);
+  });
+
+  test('says that its data directory cannot be used, and ends with 1', async () => {
+    const file = join(directory, 'no-directory');
+    await writeFile(file, '');
+    const { code, stderr } = await run(['dev', ...inMemory, '--data-dir', file]);
+    expect({ code, lines: linesOf(stderr) }).toEqual({ code: 1, lines: [expect.stringContaining(file)] });
   });
 
   test('refuses to be reachable from outside, with 2', async () => {

@@ -61,6 +61,8 @@ async function stall(port: number): Promise<Socket> {
 async function beginPublish(port: number): Promise<{ finish(): Promise<string> }> {
   const body = JSON.stringify({ data: 'in flight' });
   const socket = connect(port, '127.0.0.1');
+  // Its server goes away under it: that is what these tests are about.
+  socket.on('error', () => undefined);
   await once(socket, 'connect');
   let text = '';
   socket.setEncoding('utf8').on('data', (piece: string) => {
@@ -92,6 +94,7 @@ describe('a server that is asked to end', () => {
     const publish = await beginPublish(port);
     // Another connection that is open and idle must not hold up the end.
     const idle = connect(port, '127.0.0.1');
+    idle.on('error', () => undefined);
     await once(idle, 'connect');
     await until('the publish has reached the server', async () => {
       await publishUntilAcknowledged(port, TOPIC, ['before']);

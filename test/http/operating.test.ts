@@ -1,26 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createMemoryStore } from '../../src/store/memory.ts';
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { testApps } from './app.ts';
-
-/** A store that is away when it is told to be. */
-function fallible(): { readonly store: Store; away: boolean } {
-  const inner = createMemoryStore();
-  const state = { away: false };
-  const guarded = <Part extends object>(part: Part): Part =>
-    new Proxy(part, {
-      get(target, name) {
-        const member = Reflect.get(target, name);
-        if (typeof member !== 'function') return member;
-        return async (...asked: unknown[]) => {
-          if (state.away && name !== 'close') throw new StoreUnavailable('away');
-          return member.apply(target, asked);
-        };
-      },
-    });
-  const store = guarded({ ...inner, log: guarded(inner.log), revocations: guarded(inner.revocations) });
-  return Object.assign(state, { store });
-}
+import { fallibleStore } from './fallible-store.ts';
 
 describe('every answer', () => {
   const app = testApps(afterEach);
@@ -77,7 +57,7 @@ describe('operating', () => {
   const app = testApps(afterEach);
 
   it('health is of the process, readiness of the log', async () => {
-    const state = fallible();
+    const state = fallibleStore();
     const sluice = app({ store: state.store });
     expect(await sluice.refusal('/readyz', { as: null })).toBe('200 application/json');
     state.away = true;
@@ -88,7 +68,7 @@ describe('operating', () => {
   });
 
   it('a log that is away is 503 with Retry-After, streams open all the same, and go on when it is back', async () => {
-    const state = fallible();
+    const state = fallibleStore();
     const sluice = app({ store: state.store });
     await sluice.publish('t', 1);
     state.away = true;

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { createLocalHub } from '../support/local-hub.ts';
 import { type Streaming, type TestApp, testApps } from './app.ts';
+import { fallibleStore } from './fallible-store.ts';
 
 const A = { sub: 'a', subscribe: ['**'] };
 
@@ -149,6 +150,39 @@ describe('streams as resources', () => {
       expect(await app().refusal(`/v1/streams/${stream}`, { method: 'DELETE' })).toBe('404 not-found');
     },
   );
+
+  describe('while the positions of its topics are still looked up', () => {
+    const opening = async () => {
+      const state = fallibleStore();
+      const sluice = app({ store: state.store });
+      await sluice.realtime.started;
+      state.away = true;
+      const stream = await sluice.stream('/v1/streams', { as: A, body: { topics: [{ topic: 't' }, { topic: 'u' }] } });
+      const { stream: id } = await stream.told('open');
+      return { sluice, state, stream, path: `/v1/streams/${id}` };
+    };
+
+    it('is not put under a token that does not cover them', async () => {
+      const { sluice, path } = await opening();
+      const put = (subscribe: string[]) =>
+        sluice.refusal(`${path}/token`, { method: 'PUT', as: { sub: 'a', subscribe } });
+      expect(await put(['t'])).toBe('403 forbidden');
+      expect(await put(['t', 'u'])).toBe('200 application/json');
+    });
+
+    it('loses those that are taken off, and holds none twice', async () => {
+      const { sluice, state, stream, path } = await opening();
+      const patch = (body: unknown) => sluice.json(path, { method: 'PATCH', as: A, body });
+      expect((await patch({ add: [{ topic: 'u' }] })).body.topics).toEqual(['t', 'u']);
+      expect((await patch({ remove: ['t'] })).body.topics).toEqual(['u']);
+      state.away = false;
+      await stream.told('ready');
+      await sluice.publish('t', 'unheard');
+      await sluice.publish('u', 'heard');
+      await expect.poll(() => stream.data()).toEqual(['heard']);
+      expect(stream.control('ready')).toHaveLength(1);
+    });
+  });
 
   it('opened with a body has for each topic its own start, filter, types and conflation', async () => {
     const sluice = app();

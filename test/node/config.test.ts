@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CONFIG_TABLE, type ConfigResult, readConfig } from '../../src/node/config.ts';
-import { parseDuration, parseSize } from '../../src/node/units.ts';
+import { exactSize, parseDuration, parseSize } from '../../src/node/units.ts';
 
 const SECRET = { AUTH_SECRET: 'x'.repeat(32) };
 
@@ -37,8 +37,8 @@ describe('readConfig', () => {
         topicsPerStream: 50,
         streamsPerSubject: 100,
         streamsPerAddress: 1000,
-        writesPerSubject: 100,
-        writesPerAddress: 1000,
+        writesPerSubject: 1000,
+        writesPerAddress: 5000,
       },
     });
   });
@@ -205,6 +205,23 @@ describe('units', () => {
     expect(['10', '10B', '1kB', '1KiB', '64mib', '1.5GiB'].map(parseSize)).toEqual([
       10, 10, 1000, 1024, 67_108_864, 1_610_612_736,
     ]);
+  });
+
+  test('a size as text is read back as it was', () => {
+    expect([0, 10, 1024, 1536, 256 * 1024, 1024 ** 2, 3 * 1024 ** 4].map(exactSize)).toEqual([
+      '0B',
+      '10B',
+      '1KiB',
+      '1536B',
+      '256KiB',
+      '1MiB',
+      '3TiB',
+    ]);
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 45 }), (bytes) => {
+        expect(parseSize(exactSize(bytes))).toBe(bytes);
+      }),
+    );
   });
 
   test('anything else is not a quantity', () => {

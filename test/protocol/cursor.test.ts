@@ -8,7 +8,7 @@ import {
   MAX_POSITIONS,
   parseCompoundCursor,
   parseCursor,
-  positionOf,
+  positionsOf,
 } from '../../src/protocol/cursor.ts';
 import { cursorSchema } from '../../src/protocol/schemas.ts';
 
@@ -117,8 +117,8 @@ describe('a compound cursor', () => {
           formatCompoundCursor(held.map((name, at) => ({ epoch: epochOf('log', 0, name), seq: seqs[at] ?? 0 }))),
         );
         for (const [at, name] of names.entries())
-          expect(positionOf(name, positions ?? [])).toEqual(
-            at < split ? { epoch: epochOf('log', 0, name), seq: seqs[at] } : undefined,
+          expect(positionsOf(name, positions ?? [])).toEqual(
+            at < split ? [{ epoch: epochOf('log', 0, name), seq: seqs[at] }] : [],
           );
       }),
     );
@@ -128,7 +128,7 @@ describe('a compound cursor', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.nat(), (name, incarnation) => {
         const old = { epoch: epochOf('old', incarnation, name), seq: 5 };
-        expect(positionOf(name, [old])).toEqual(old);
+        expect(positionsOf(name, [old])).toEqual([old]);
       }),
     );
   });

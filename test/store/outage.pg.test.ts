@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createDatabaseSocket } from '../../src/node/database-socket.ts';
 import { connectPostgres } from '../../src/store/postgres/postgres-js.ts';
 import { createPostgresStore } from '../../src/store/postgres/postgres-store.ts';
-import { type Appended, type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { createDatabase, findPostgres, type TestDatabase } from '../support/postgres-database.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
@@ -56,10 +56,10 @@ describe.skipIf((await findPostgres()) === undefined)('a store whose database go
     return url.href;
   }
 
-  /** Appends until it succeeds, and gives the answer. */
-  async function eventually(work: () => Promise<Appended>): Promise<Appended> {
-    let answer: Appended | undefined;
-    await until('an append succeeds again', async () => {
+  /** Tries until it succeeds, and gives the answer. */
+  async function eventually<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    let answer: Answer | undefined;
+    await until('it succeeds again', async () => {
       try {
         answer = await work();
       } catch (error) {
@@ -169,7 +169,7 @@ describe.skipIf((await findPostgres()) === undefined)('a store whose database go
     writing = false;
     const written = (await Promise.all(writers)).flat();
     for (const topic of topics) {
-      const seen = (await readAll(store.log, topic)).map((event) => event.body);
+      const seen = (await eventually(() => readAll(store.log, topic))).map((event) => event.body);
       const expected = written.filter((write) => write.topic === topic).map(({ text }) => text);
       expect(seen.toSorted()).toEqual(expected.toSorted());
     }

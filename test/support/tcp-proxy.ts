@@ -30,7 +30,11 @@ interface Pair {
   halved: boolean;
 }
 
-export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
+/** @param reset connections are ended by a reset, as by a machine that is gone, instead of an orderly end */
+export async function startTcpProxy(
+  target: { readonly host: string; readonly port: number },
+  { reset = false }: { readonly reset?: boolean } = {},
+): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   let mode: 'open' | 'hung up' | 'frozen' = 'open';
   let taken = 0;
@@ -79,9 +83,9 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   await listen(0);
   const { port } = server.address() as AddressInfo;
   const endAll = () => {
-    for (const { near, far } of [...pairs]) {
-      near.destroy();
-      far.destroy();
+    for (const socket of [...pairs].flatMap(({ near, far }) => [near, far])) {
+      if (reset) socket.resetAndDestroy();
+      else socket.destroy();
     }
   };
   const freezeAll = () => {

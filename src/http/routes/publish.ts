@@ -8,7 +8,7 @@ import { createLineSplitter } from '../../protocol/ndjson.ts';
 import { idempotencyKeySchema, topicParamSchema } from '../../protocol/schemas.ts';
 import { requireRight } from '../authenticate.ts';
 import { mediaType, readBytes, readJson, readText } from '../body.ts';
-import { readEventInputs } from '../event-inputs.ts';
+import { readEventInputs, tooMany } from '../event-inputs.ts';
 import { ProblemError } from '../problem-error.ts';
 import type { Env, RequestContext, Services } from '../services.ts';
 import { invalid, validate } from '../validate.ts';
@@ -86,44 +86,32 @@ async function digest(topic: string, type: string, bytes: Uint8Array): Promise<s
 }
 
 function readEvents(type: string, bytes: Uint8Array, limits: Limits): readonly EventInput[] {
-  const value = readBody(type, readText(bytes), limits);
-  if (Array.isArray(value) && value.length > limits.eventsPerPublish) throw tooManyEvents(limits);
-  const inputs = readEventInputs(value);
-  if (!inputs.ok) throw invalid(inputs.issues);
+  const inputs = readEventInputs(readBody(type, readText(bytes), limits), limits, bytes.byteLength);
+  if (!inputs.ok)
+    throw inputs.reason === 'size' ? new ProblemError('too-large', { detail: inputs.detail }) : invalid(inputs.issues);
   const { events } = inputs;
   const ephemeral = events.filter((event) => event.ephemeral).length;
   if (ephemeral > 0 && ephemeral < events.length) {
     throw new ProblemError('invalid', { detail: 'Ephemeral and durable events cannot be published together.' });
   }
-  // A request within the bound of one event holds no larger one.
-  if (bytes.byteLength > limits.eventBytes) for (const event of events) requireSize(event, limits);
   return events;
 }
 
-function readBody(type: string, text: string, limits: Limits): unknown {
+function readBody(type: string, text: string, { eventsPerPublish }: Limits): unknown {
   if (type === 'application/json') return readJson(text);
   if (type !== 'application/x-ndjson') {
     throw new ProblemError('unsupported-media-type', { detail: 'Send application/json or application/x-ndjson.' });
   }
   const values: unknown[] = [];
   const lines = createLineSplitter((line) => {
-    if (values.length >= limits.eventsPerPublish) throw tooManyEvents(limits);
+    if (values.length >= eventsPerPublish)
+      throw new ProblemError('too-large', { detail: tooMany(eventsPerPublish).detail });
     values.push(readJson(line));
   });
   // A line is never longer than the request, which is within its bound already.
   for (let start = 0; start < text.length; start += 65_536) lines.push(text.slice(start, start + 65_536));
   lines.end();
   return values;
-}
-
-function requireSize(event: EventInput, { eventBytes }: Limits): void {
-  if (new TextEncoder().encode(JSON.stringify(event)).byteLength > eventBytes) {
-    throw new ProblemError('too-large', { detail: `An event has at most ${eventBytes} bytes.` });
-  }
-}
-
-function tooManyEvents({ eventsPerPublish }: Limits): ProblemError {
-  return new ProblemError('too-large', { detail: `A publish has at most ${eventsPerPublish} events.` });
 }
 
 function rateLimited(retryAfterMs: number): ProblemError {

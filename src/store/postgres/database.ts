@@ -15,13 +15,27 @@ export interface Database {
   query<Row>(text: string, parameters?: readonly Parameter[]): Promise<readonly Row[]>;
   /** Reclaims the room of rows that are gone, where the database does not do so by itself. Called after every prune. */
   tidy?(): Promise<void>;
+  /** How many connections have ended so far, where there are any: what is behind the next one may be another database. */
+  losses?(): number;
   /** How many transactions make sense at once. */
   readonly lanes: number;
   close(): Promise<void>;
 }
 
 /** SQLSTATE classes and codes that say «not now» (PostgreSQL, appendix A). */
-const UNAVAILABLE_STATES = [/^08/, /^53/, /^57P0[1-5]$/, /^57014$/, /^40001$/, /^40P01$/, /^55P03$/, /^25006$/];
+const UNAVAILABLE_STATES = [
+  /^08/, // connection exception
+  /^28/, // a password that is being changed
+  /^3D000$/, // no such database: one that is being put back
+  /^40001$/,
+  /^40P01$/,
+  /^53/, // out of connections, memory or disk
+  /^55000$/, // the database does not accept connections
+  /^55P03$/,
+  /^57014$/,
+  /^57P0[1-5]$/, // shutting down, starting up, dropped
+  /^25006$/, // read-only: a standby
+];
 
 /** Names of connection failures, as Node and postgres.js give them. */
 const UNAVAILABLE_CODES = new Set([

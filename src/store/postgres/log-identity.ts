@@ -6,18 +6,18 @@
  * restored copy finds itself in another place, and takes a new identity, by which every older cursor is recognised. (A copy of
  * the files of a stopped cluster, put back later, is in the same place: `docs/guides/deployment.md` says what to do then.)
  *
- * A database can only be put back while nobody is connected, so the place is looked at when connecting, and again after the
- * database was away.
+ * A database can only be put back while nobody is connected, so the place is looked at when connecting, and again after a
+ * connection was lost. A new identity that another node gave is noticed by `refresh`.
  */
 import { StoreUnavailable } from '../store.ts';
 import type { Database } from './database.ts';
 
+/** Where the log lives, from the widest to the narrowest. The current timeline is the first part of a WAL file's name. */
+const DATABASE = `(SELECT oid FROM pg_database WHERE datname = current_database()), 'sluice.meta'::regclass::oid`;
 const PLACE = `concat_ws('/',
-  (SELECT system_identifier FROM pg_control_system()), (SELECT timeline_id FROM pg_control_checkpoint()),
-  (SELECT oid FROM pg_database WHERE datname = current_database()), 'sluice.meta'::regclass::oid)`;
-
+  (SELECT system_identifier FROM pg_control_system()), substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), ${DATABASE})`;
 /** For roles that may not ask about the cluster. */
-const NARROW_PLACE = `concat_ws('/', (SELECT oid FROM pg_database WHERE datname = current_database()), 'sluice.meta'::regclass::oid)`;
+const NARROW_PLACE = `concat_ws('/', ${DATABASE})`;
 
 const NAME = 'log';
 const READ = 'SELECT value FROM sluice.meta WHERE name = $1';
@@ -28,6 +28,7 @@ export class LogIdentity {
   readonly #database: Database;
   #id = '';
   #suspect = true;
+  #losses = 0;
   #looking: Promise<void> | undefined;
 
   private constructor(database: Database) {
@@ -48,13 +49,15 @@ export class LogIdentity {
 
   /** The database, such that a failure to reach it makes the identity doubtful, and no statement runs before the doubt is gone. */
   get database(): Database {
-    const { lanes, query, close } = this.#database;
+    const { lanes, query, tidy, losses, close } = this.#database;
     return {
       lanes,
       close,
+      ...(tidy && { tidy }),
       query: async (text, parameters) => {
         try {
-          if (this.#suspect) await this.#confirm();
+          if (losses !== undefined && losses() !== this.#losses) this.#suspect = true;
+          if (this.#suspect || this.#looking !== undefined) await this.#confirm();
           return await query(text, parameters);
         } catch (error) {
           if (error instanceof StoreUnavailable) this.#suspect = true;
@@ -71,8 +74,16 @@ export class LogIdentity {
     return this.#looking;
   }
 
+  /** Takes over the identity if another node gave the log a new one. @throws StoreUnavailable */
+  async refresh(): Promise<void> {
+    const [row] = await this.#database.query<{ readonly value: string }>(READ, [NAME]);
+    const [id] = row?.value.split(' ') ?? [];
+    if (id !== undefined && id !== this.#id) await this.#confirm();
+  }
+
   async #look(): Promise<void> {
     this.#suspect = false;
+    this.#losses = this.#database.losses?.() ?? 0;
     try {
       const place = await this.#place();
       for (;;) {
@@ -80,9 +91,9 @@ export class LogIdentity {
         const fresh = `${crypto.randomUUID()} ${place}`;
         if (row === undefined) await this.#database.query(BEGIN, [NAME, fresh]);
         else {
-          const [id = '', kept] = row.value.split(' ');
+          const [id = '', kept = ''] = row.value.split(' ');
           this.#id = id;
-          if (kept === place) return;
+          if (isSamePlace(kept, place)) return;
           await this.#database.query(RENEW, [NAME, fresh, row.value]);
         }
       }
@@ -104,4 +115,9 @@ export class LogIdentity {
       return ask(NARROW_PLACE);
     }
   }
+}
+
+/** A role that may ask less knows a part of the same place. */
+function isSamePlace(a: string, b: string): boolean {
+  return a === b || a.endsWith(`/${b}`) || b.endsWith(`/${a}`);
 }

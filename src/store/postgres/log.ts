@@ -174,7 +174,11 @@ export class PostgresLog implements LogStore {
   }
 
   async ranges(topics: readonly string[]): Promise<readonly LogRange[]> {
-    const rows = await this.#database.query<RangeRow & { readonly name: string }>(RANGES, [topics]);
+    // Every node asks for ranges about once a second: often enough to notice that another one renewed the log's identity.
+    const [rows] = await Promise.all([
+      this.#database.query<RangeRow & { readonly name: string }>(RANGES, [topics]),
+      this.#identity.refresh(),
+    ]);
     const byName = new Map(rows.map((row) => [row.name, row]));
     return topics.map((topic) => this.#range(topic, byName.get(topic)));
   }

@@ -40,7 +40,11 @@ interface Pool {
  */
 export async function connectPostgres(options: PostgresOptions): Promise<Database> {
   const { timeoutMs = 5000 } = options;
-  let pool = openPool(options);
+  let lost = 0;
+  const onLoss = () => {
+    lost += 1;
+  };
+  let pool = openPool(options, onLoss);
   const retiring = new Set<Promise<void>>();
 
   async function query<Row>(text: string, parameters: readonly Parameter[] = []): Promise<readonly Row[]> {
@@ -60,7 +64,7 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
 
   function retire(silent: Pool): void {
     if (silent !== pool) return;
-    pool = openPool(options);
+    pool = openPool(options, onLoss);
     const retired = silent.sql.end({ timeout: RETIRE_MS / 1000 }).finally(() => retiring.delete(retired));
     retiring.add(retired);
   }
@@ -75,10 +79,10 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
     await close();
     throw classify(error);
   }
-  return { lanes: 4, query, close };
+  return { lanes: 4, query, losses: () => lost, close };
 }
 
-function openPool({ url, connections = 10, socket }: PostgresOptions): Pool {
+function openPool({ url, connections = 10, socket }: PostgresOptions, onLoss: () => void): Pool {
   const sql = postgres(url, {
     // Bringing the schema up to date takes two.
     max: Math.max(2, connections),
@@ -87,6 +91,7 @@ function openPool({ url, connections = 10, socket }: PostgresOptions): Pool {
     backoff: (attempt: number) => Math.min(0.1 * 2 ** attempt, 1),
     idle_timeout: 60,
     onnotice: () => undefined,
+    onclose: onLoss,
     connection: { application_name: 'sluice' },
     // int8 holds seqs and milliseconds, all below 2^53.
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
