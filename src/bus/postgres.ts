@@ -199,11 +199,11 @@ export function createPostgresBus(options: PostgresBusOptions): PostgresBus {
         await answer(session, session.sql.unsafe(`set synchronous_commit to off; listen "${channelName}"`));
         pauseMs = FIRST_PAUSE_MS;
         connected = true;
-        log?.info({ node }, 'bus listens');
+        log?.info({}, 'bus listens');
         listeners.resumed();
         await pump(session);
       } catch (error) {
-        if (!closed) log?.warn({ node, error: reason(error), retryMs: pauseMs }, 'bus is cut off');
+        if (!closed) log?.warn({ error: reason(error), retryMs: pauseMs }, 'bus is cut off');
       }
       connected = false;
       current = undefined;
@@ -220,7 +220,7 @@ export function createPostgresBus(options: PostgresBusOptions): PostgresBus {
     try {
       await within(sql.end({ timeout: 0.1 }), 300);
     } catch (error) {
-      log?.warn({ node, error: reason(error) }, 'bus session did not end cleanly');
+      log?.warn({ error: reason(error) }, 'bus session did not end cleanly');
     }
   }
 

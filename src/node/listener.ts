@@ -2,6 +2,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
+import { answerClientErrors } from './client-errors.ts';
 import type { Config } from './config.ts';
 import { StartError } from './start-error.ts';
 
@@ -31,6 +32,7 @@ const KEEP_ALIVE_MS = 65_000;
 
 export function createListener(fetch: Parameters<typeof createAdaptorServer>[0]['fetch']): Listener {
   const server = createAdaptorServer({ fetch }) as Server;
+  answerClientErrors(server);
   server.requestTimeout = REQUEST_MS;
   server.headersTimeout = HEADERS_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
