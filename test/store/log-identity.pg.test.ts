@@ -6,6 +6,7 @@ import { connectPostgres } from '../../src/store/postgres/postgres-js.ts';
 import { createPostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { createDatabase, findPostgres } from '../support/postgres-database.ts';
+import { until } from '../support/until.ts';
 
 const server = await findPostgres();
 const event = '"type":"message","data":1}';
@@ -16,7 +17,8 @@ describe.skipIf(server === undefined)('the identity of a log on a server', async
   const onServer = postgres(server ?? '', { max: 1, onnotice: () => undefined });
   const open = async (url = '') => createPostgresStore(await connectPostgres({ url }));
   afterAll(async () => {
-    await onServer.unsafe(`drop database if exists ${copy}`);
+    for (const name of [copy, `${database?.name}_old`])
+      await onServer.unsafe(`drop database if exists ${name} with (force)`);
     await onServer.end();
     await database?.drop();
   });
@@ -37,7 +39,49 @@ describe.skipIf(server === undefined)('the identity of a log on a server', async
     expect(restored?.epoch).not.toBe(again?.epoch);
     const [reopened] = await withStore(await open(url.href), ({ log }) => log.ranges(['a']));
     expect(reopened?.epoch).toBe(restored?.epoch);
+
+    // The same under a running node: the database is taken away, and the copy put in its place.
+    await withStore(await open(database?.url), async ({ log }) => {
+      await onServer.unsafe(`alter database ${database?.name} with allow_connections false`);
+      await onServer`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${database?.name ?? ''}`;
+      await expect(log.append({ topic: 'a', bodies: [event] })).rejects.toThrow(StoreUnavailable);
+      await onServer.unsafe(`alter database ${database?.name} rename to ${database?.name}_old`);
+      await onServer.unsafe(`alter database ${copy} rename to ${database?.name}`);
+      await until('the node finds the copy', async () => {
+        const answer = await log.append({ topic: 'a', bodies: [event] }).catch((error: unknown) => error);
+        if (answer instanceof StoreUnavailable) return false;
+        expect(answer).toMatchObject({ epoch: restored?.epoch });
+        return true;
+      });
+    });
   });
+});
+
+it('stays when a role that may ask less opens the store', async () => {
+  const carrier = await openPglite();
+  const wide = await createPostgresStore(carrier);
+  const narrow = await createPostgresStore({
+    ...carrier,
+    query: (text, parameters) =>
+      text.includes('pg_control_system') ? Promise.reject(new Error('denied')) : carrier.query(text, parameters),
+  });
+  expect(await narrow.log.ranges(['a'])).toEqual(await wide.log.ranges(['a']));
+  await wide.close();
+});
+
+it('follows when another node renewed the identity', async () => {
+  const carrier = await openPglite();
+  const [one, other] = [await createPostgresStore(carrier), await createPostgresStore(carrier)];
+  const [before] = await one.log.ranges(['a']);
+  await carrier.query("UPDATE sluice.meta SET value = 'restored' WHERE name = 'log'");
+  const third = await createPostgresStore(carrier);
+  const [renewed] = await third.log.ranges(['a']);
+  expect(renewed?.epoch).not.toBe(before?.epoch);
+  for (const node of [one, other]) {
+    await node.log.ranges(['a']);
+    expect((await node.log.ranges(['a']))[0]?.epoch).toBe(renewed?.epoch);
+  }
+  await one.close();
 });
 
 it('takes a new identity when the database comes back as a restored one, without a restart', async () => {
