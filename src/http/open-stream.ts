@@ -49,7 +49,10 @@ export function openStream(
       if (sink === undefined) held.release();
       else open(sink);
     }, 0);
-    return c.body(null, 200, ALREADY_SENT);
+    const response = c.body(null, 200, ALREADY_SENT);
+    // @hono/node-server looks for the mark only on a whole Response, and makes one when somebody asks for the body.
+    void response.body;
+    return response;
   }
   const { sink, body } = createWebSink();
   open(sink);

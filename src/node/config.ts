@@ -80,8 +80,8 @@ export type ConfigResult =
 export const DEFAULT_PORT = 8787;
 export const DEFAULT_DATA_DIR = '.sluice';
 
-/** A bound as text, to be read back by `limit`. */
-const boundText = (bound: number | undefined): string => `${bound ?? 'none'}`;
+const callerLimit = (name: keyof CallerLimits, meaning: string) =>
+  setting(limit(), `${DEFAULT_CALLER_LIMITS[name] ?? 'none'}`, meaning);
 
 const schema = z.object({
   PORT: setting(whole(0, 65_535), `${DEFAULT_PORT}`, 'Port to listen on; `0` takes a free one.'),
@@ -158,26 +158,10 @@ const schema = z.object({
     `${DEFAULT_LIMITS.topicsPerStream}`,
     'The most topics of one stream.',
   ),
-  LIMIT_STREAMS_PER_SUBJECT: setting(
-    limit(),
-    boundText(DEFAULT_CALLER_LIMITS.streamsPerSubject),
-    'The most open streams of one `sub`; `none` for any.',
-  ),
-  LIMIT_STREAMS_PER_ADDRESS: setting(
-    limit(),
-    boundText(DEFAULT_CALLER_LIMITS.streamsPerAddress),
-    'The most open streams of one address; `none` for any.',
-  ),
-  LIMIT_WRITES_PER_SUBJECT: setting(
-    limit(),
-    boundText(DEFAULT_CALLER_LIMITS.writesPerSubject),
-    'Publishes a second of one `sub`; `none` for any.',
-  ),
-  LIMIT_WRITES_PER_ADDRESS: setting(
-    limit(),
-    boundText(DEFAULT_CALLER_LIMITS.writesPerAddress),
-    'Publishes a second of one address; `none` for any.',
-  ),
+  LIMIT_STREAMS_PER_SUBJECT: callerLimit('streamsPerSubject', 'The most open streams of one `sub`; `none` for any.'),
+  LIMIT_STREAMS_PER_ADDRESS: callerLimit('streamsPerAddress', 'The most open streams of one address; `none` for any.'),
+  LIMIT_WRITES_PER_SUBJECT: callerLimit('writesPerSubject', 'Publishes a second of one `sub`; `none` for any.'),
+  LIMIT_WRITES_PER_ADDRESS: callerLimit('writesPerAddress', 'Publishes a second of one address; `none` for any.'),
 });
 
 type Name = keyof typeof schema.shape;
