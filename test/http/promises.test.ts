@@ -131,6 +131,24 @@ describe('the code that embeds the app', () => {
     });
   });
 
+  it('streams on Node, mounted nowhere', async () => {
+    const realtime = createRealtime({ auth: { anonymous: { subscribe: ['**'] } } });
+    const server = createAdaptorServer({ fetch: realtime.fetch }) as Server;
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    open.push(realtime, { close: async () => void server.close() });
+    const reader = new AbortController();
+    const { port } = server.address() as AddressInfo;
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/topics/t/events`, { signal: reader.signal });
+    expect(answer.headers.has('x-hono-already-sent')).toBe(false);
+    let text = '';
+    for await (const piece of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      text += piece;
+      if (text.includes('$ready')) break;
+    }
+    expect(text).toMatch(/^event: \$open\n/);
+    reader.abort();
+  });
+
   it('puts its own headers on streams, also when its middleware sets them last', async () => {
     const realtime = createRealtime({ auth: { anonymous: { subscribe: ['**'] } } });
     const outer = new Hono();

@@ -24,10 +24,15 @@ export async function openPglite(directory?: string): Promise<Database> {
       throw classify(error);
     }
   }
-  if (!(await isUpToDate(query))) {
-    const { drizzle } = await import('drizzle-orm/pglite');
-    const { migrate } = await import('drizzle-orm/pglite/migrator');
-    await migrate(drizzle(client), MIGRATION_CONFIG);
+  try {
+    if (!(await isUpToDate(query))) {
+      const { drizzle } = await import('drizzle-orm/pglite');
+      const { migrate } = await import('drizzle-orm/pglite/migrator');
+      await migrate(drizzle(client), MIGRATION_CONFIG);
+    }
+  } catch (error) {
+    await client.close();
+    throw error;
   }
   async function tidy(): Promise<void> {
     for (const { table } of await query<{ readonly table: string }>(UNTIDY))
