@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { conformanceOf } from './server.ts';
+import { conformanceOf, ORIGIN } from './server.ts';
 
 let dir = '';
 
@@ -12,5 +12,6 @@ conformanceOf({
     return { DATA_DIR: dir };
   },
   durable: true,
+  origin: ORIGIN,
   clear: () => rm(dir, { recursive: true, force: true }),
 });

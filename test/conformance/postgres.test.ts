@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
-import { conformanceOf } from './server.ts';
+import { conformanceOf, ORIGIN } from './server.ts';
 
 const SERVER = process.env['TEST_DATABASE_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
 const database = `conformance_${randomUUID().replaceAll('-', '')}`;
@@ -24,6 +24,7 @@ conformanceOf({
     return { DATABASE_URL: url.href };
   },
   durable: true,
+  origin: ORIGIN,
   shared: true,
   clear: () => run(`drop database if exists ${database} with (force)`),
 });

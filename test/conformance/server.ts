@@ -5,7 +5,8 @@ import { readConfig } from '../../src/node/config.ts';
 import { startServer } from '../../src/node/server.ts';
 import { conformance } from './suite.ts';
 
-const ORIGIN = 'https://app.example';
+/** An origin whose pages may call. */
+export const ORIGIN = 'https://app.example';
 const AUDIENCE = 'conformance';
 const ISSUER = 'https://id.example';
 const KEPT = 4000;
@@ -19,6 +20,8 @@ export interface Subject {
   readonly durable: boolean;
   /** Whether several nodes can share it. */
   readonly shared?: boolean;
+  /** Admits pages of this origin; without it, answers take the way that has no CORS in it. */
+  readonly origin?: string;
   /** Clears away what `database` made. */
   readonly clear?: () => Promise<void>;
 }
@@ -51,7 +54,7 @@ export function conformanceOf(subject: Subject): void {
       PORT: '0',
       AUTH_SECRET: secret,
       LOG_LEVEL: 'silent',
-      CORS_ORIGINS: ORIGIN,
+      ...(subject.origin && { CORS_ORIGINS: subject.origin }),
       AUTH_AUDIENCE: AUDIENCE,
       AUTH_ISSUER: ISSUER,
       RETENTION_EVENTS: String(KEPT),
@@ -74,7 +77,7 @@ export function conformanceOf(subject: Subject): void {
     url: urlOf(0),
     secret: () => secret,
     features: {
-      origin: ORIGIN,
+      ...(subject.origin && { origin: subject.origin }),
       audience: AUDIENCE,
       issuer: ISSUER,
       ...(subject.shared && { otherUrl: urlOf(1) }),
