@@ -21,6 +21,7 @@ import type {
   RevocationStore,
   Store,
   StoredBatch,
+  TopicQuery,
   TopicStatus,
 } from './store.ts';
 
@@ -120,15 +121,7 @@ class MemoryLog implements LogStore {
     return { epoch, seq: found === undefined ? latest : Math.max(found.first, oldest) - 1 };
   }
 
-  async topics({
-    prefix = '',
-    after = '',
-    limit,
-  }: {
-    readonly prefix?: string | undefined;
-    readonly after?: string | undefined;
-    readonly limit: number;
-  }) {
+  async topics({ prefix = '', after = '', limit }: TopicQuery) {
     return [...this.#topics]
       .filter(([name, topic]) => topic.updated > 0 && name.startsWith(prefix) && compareCodePoints(name, after) > 0)
       .sort(([a], [b]) => compareCodePoints(a, b))

@@ -73,6 +73,14 @@ export interface TopicStatus extends LogRange {
   readonly updated: number;
 }
 
+/** Which topics are asked about. */
+export interface TopicQuery {
+  readonly prefix?: string | undefined;
+  /** Only names after this one. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
 /** What may be forgotten. A member that is absent sets no bound. */
 export interface Retention {
   /** Events older than so many milliseconds. */
@@ -100,11 +108,7 @@ export interface LogStore {
   seek(topic: string, time: number): Promise<Cursor>;
 
   /** Topics with at least one append, by name in code point order, at most `limit`, after the name `after`. */
-  topics(query: {
-    readonly prefix?: string | undefined;
-    readonly after?: string | undefined;
-    readonly limit: number;
-  }): Promise<readonly TopicStatus[]>;
+  topics(query: TopicQuery): Promise<readonly TopicStatus[]>;
 
   /** One topic, or `undefined` when nothing was ever appended to it. */
   topic(name: string): Promise<TopicStatus | undefined>;

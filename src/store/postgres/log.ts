@@ -7,7 +7,17 @@
 import { type Cursor, epochOf } from '../../protocol/cursor.ts';
 import type { GroupCommit } from '../group-commit.ts';
 import { endOf, holdsEvent, PAGE_BYTES } from '../log-page.ts';
-import type { Append, Appended, LogPage, LogRange, LogStore, Retention, StoredBatch, TopicStatus } from '../store.ts';
+import type {
+  Append,
+  Appended,
+  LogPage,
+  LogRange,
+  LogStore,
+  Retention,
+  StoredBatch,
+  TopicQuery,
+  TopicStatus,
+} from '../store.ts';
 import { compactTopic } from './compact-topic.ts';
 import type { Database } from './database.ts';
 import { dropTopic } from './drop-topic.ts';
@@ -189,15 +199,7 @@ export class PostgresLog implements LogStore {
     return { epoch, seq: row?.first == null ? latest : Math.max(row.first, row.oldest) - 1 };
   }
 
-  async topics({
-    prefix = '',
-    after = '',
-    limit,
-  }: {
-    readonly prefix?: string | undefined;
-    readonly after?: string | undefined;
-    readonly limit: number;
-  }) {
+  async topics({ prefix = '', after = '', limit }: TopicQuery) {
     const rows = await this.#database.query<StatusRow>(STATUS, [after, prefix, limit]);
     return rows.map((row) => this.#status(row));
   }
