@@ -141,7 +141,7 @@ it('the file stays small over many starts', async () => {
 it('rejects where it cannot write', async () => {
   const dir = freshDir();
   writeFileSync(join(dir, 'plain'), '');
-  await expect(lockDataDir(join(dir, 'plain'))).rejects.toMatchObject({ code: 'EEXIST' });
+  await expect(lockDataDir(join(dir, 'plain'))).rejects.toMatchObject({ code: 'ENOTDIR' });
 });
 
 /** The lines that locking and releasing leaves. */

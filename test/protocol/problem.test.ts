@@ -3,8 +3,8 @@ import { PROBLEMS, type ProblemCode, problem } from '../../src/protocol/problem.
 import { problemSchema } from '../../src/protocol/schemas.ts';
 
 const codes = Object.keys(PROBLEMS) as ProblemCode[];
-/** The statuses of protocol section 7, and 500. */
-const STATUSES = [400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 415, 422, 428, 429, 500, 503];
+/** The statuses of protocol section 7, 408 and 500. */
+const STATUSES = [400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 415, 422, 428, 429, 500, 503];
 
 describe('the problem codes', () => {
   it.each(codes)('%s has a status of the protocol, and its document is as the schema says', (code) => {
