@@ -24,4 +24,6 @@ async function publish(request: IncomingMessage, response: ServerResponse): Prom
 const server = createServer((request, response) => {
   void (request.method === 'POST' ? publish(request, response) : subscribe(request, response));
 });
+// Writers may pause for longer than Node's 5 s while thousands of streams are opened.
+server.keepAliveTimeout = 65_000;
 server.listen(0, '127.0.0.1', () => announce(server));

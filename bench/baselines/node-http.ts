@@ -26,4 +26,6 @@ const server = createServer((request, response) => {
   if (request.method === 'POST') void publish(request, response);
   else subscribe(response);
 });
+// Writers may pause for longer than Node's 5 s while thousands of streams are opened.
+server.keepAliveTimeout = 65_000;
 server.listen(0, '127.0.0.1', () => announce(server));

@@ -26,3 +26,5 @@ app.post('/events', async (c) => {
 });
 
 const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, () => announce(server as Server));
+// Writers may pause for longer than Node's 5 s while thousands of streams are opened.
+(server as Server).keepAliveTimeout = 65_000;
