@@ -10,6 +10,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { takeBareSocket } from './bare-socket.ts';
+import { DirectWriter } from './direct-writer.ts';
 import { LAST_CHUNK } from './representation.ts';
 import { type Framing, HIGH_WATER_BYTES, type Sink } from './sink.ts';
 
@@ -55,6 +56,7 @@ export function canTakeOver(outgoing: ServerResponse): boolean {
 class NodeSink implements Sink {
   readonly framing: Framing;
   #socket: SinkSocket;
+  #direct: DirectWriter | undefined;
   #ended = false;
   ready = true;
   onReady: (() => void) | undefined;
@@ -81,6 +83,7 @@ class NodeSink implements Sink {
     }
     this.#socket = bare;
     this.#listen(bare);
+    this.#direct = DirectWriter.of(bare, this);
     // Nothing more is expected of the reader; what it says is read only to see it go.
     bare.resume();
   }
@@ -94,9 +97,10 @@ class NodeSink implements Sink {
 
   write(bytes: Uint8Array): boolean {
     if (this.#ended) return false;
-    const socket = this.#socket;
-    socket.write(bytes);
-    if (socket.writableLength > HIGH_WATER_BYTES) this.ready = false;
+    const direct = this.#direct;
+    if (direct === undefined) this.#socket.write(bytes);
+    else direct.write(bytes);
+    if ((direct?.held ?? this.#socket.writableLength) > HIGH_WATER_BYTES) this.ready = false;
     return this.ready;
   }
 
@@ -111,7 +115,7 @@ class NodeSink implements Sink {
   }
 
   drained(): void {
-    if (this.ready || this.#ended) return;
+    if (this.ready || this.#ended || (this.#direct?.held ?? 0) > 0) return;
     this.ready = true;
     this.onReady?.();
   }

@@ -90,6 +90,46 @@ describe('the bus over Postgres', () => {
     expect(a.bus.counts.dropped).toBe(0);
   });
 
+  it('says nothing while it is alone, is heard by whoever comes, and falls silent again when they have gone', async () => {
+    const channelName = freshChannel();
+    const a = listenTo({ node: 'a', channelName, probeMs: 50 });
+    await until('it knows that it is alone', () => {
+      a.bus.send(hint(1));
+      return a.bus.counts.unsaid > 0;
+    });
+    const { statements } = a.bus.counts;
+    for (let seq = 2; seq < 20; seq += 1) a.bus.send(hint(seq));
+    // A session of another channel is no company.
+    const stranger = listenTo({ node: 'stranger', channelName: freshChannel() });
+    await until('the stranger is connected', () => stranger.bus.connected);
+    a.bus.send(hint(20));
+    const b = createPostgresBus({ database: URL, node: 'b', channelName });
+    const heard: BusSignal[] = [];
+    b.listen(
+      ({ signal }) => heard.push(signal),
+      () => {},
+    );
+    await until('b is connected', () => b.connected);
+    await until('b hears a', () => {
+      a.bus.send(hint(21));
+      return heard.length > 0;
+    });
+    expect(heard[0]).toEqual(hint(21));
+    expect(a.bus.counts.statements).toBeGreaterThan(statements);
+    // Several looks around later, both still know of each other.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const { unsaid } = a.bus.counts;
+    b.send(hint(22));
+    a.bus.send(hint(23));
+    await until('both hear', () => a.envelopes.length > 0 && JSON.stringify(heard).includes('23'));
+    expect(a.bus.counts.unsaid).toBe(unsaid);
+    await b.close();
+    await until('a is alone', () => {
+      a.bus.send(hint(24));
+      return a.bus.counts.unsaid > unsaid;
+    });
+  });
+
   it('outlives an outage of the database: hints are said afterwards, the late rest is dropped, attempts are few', async () => {
     const proxy = await startTcpProxy({ host: '127.0.0.1', port: 5432 });
     onTestFinished(() => proxy.close());
