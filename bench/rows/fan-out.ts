@@ -9,7 +9,8 @@ export async function fanOut(run: Run): Promise<readonly Line[]> {
     subscribers: run.quick ? 100 : 1000,
     publishers: 4,
     rate: 50,
-    warmSeconds: run.quick ? 0.5 : 2,
+    // At 50 events a second it takes hundreds of publishes until the code of one is compiled as it will stay.
+    warmSeconds: run.quick ? 0.5 : 10,
     seconds: run.quick ? 1 : 6,
     sampleEvery: 16,
   };

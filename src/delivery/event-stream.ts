@@ -44,7 +44,10 @@ export class EventStream implements Due {
   readonly id: string;
   readonly format: StreamFormat;
   readonly #options: EventStreamOptions;
+  // Used at every delivery, so not looked up in the options.
   readonly #sink: Sink;
+  readonly #wheel: TimerWheel;
+  readonly #onDelivery: EventStreamOptions['onDelivery'];
   readonly #representation: Representation;
   #feeds: readonly Feed[] = [];
   /** Feeds that have not caught up yet. */
@@ -64,6 +67,8 @@ export class EventStream implements Due {
     this.format = options.format;
     this.#options = options;
     this.#sink = options.sink;
+    this.#wheel = options.wheel;
+    this.#onDelivery = options.onDelivery;
     this.#representation = representationOf(options.format, options.sink.framing);
     this.#expires = options.expires;
     this.#lastWrite = options.wheel.now;
@@ -141,10 +146,10 @@ export class EventStream implements Due {
   }
 
   deliver(batch: EventBatch, from: { readonly position: Cursor }): void {
-    this.#lastWrite = this.#options.wheel.now;
+    this.#lastWrite = this.#wheel.now;
     const bytes = this.#feeds.length === 1 ? this.#representation.batch(batch) : this.#compound(batch, from);
     this.#sink.write(bytes);
-    this.#options.onDelivery(batch.events.length, bytes.byteLength);
+    this.#onDelivery(batch.events.length, bytes.byteLength);
   }
 
   gap(gap: Gap): void {
@@ -160,7 +165,7 @@ export class EventStream implements Due {
   renew(expires: number | undefined): void {
     this.#expires = expires;
     this.#toldExpiring = false;
-    this.#options.wheel.schedule(this, this.#nextDue());
+    this.#wheel.schedule(this, this.#nextDue());
   }
 
   /** Ends the stream on purpose, and says why. */
@@ -174,7 +179,7 @@ export class EventStream implements Due {
 
   onDue(tick: number): number | undefined {
     if (this.#ended) return undefined;
-    const { wheel } = this.#options;
+    const wheel = this.#wheel;
     if (this.#expires !== undefined) {
       if (tick >= wheel.tickAt(this.#expires)) {
         this.close('expired');
@@ -206,7 +211,7 @@ export class EventStream implements Due {
 
   /** The next tick at which something is to be said, if the stream stays quiet. */
   #nextDue(): number {
-    const { wheel } = this.#options;
+    const wheel = this.#wheel;
     const heartbeat = this.#lastWrite + HEARTBEAT_SECONDS;
     if (this.#expires === undefined) return heartbeat;
     const notice = this.#toldExpiring ? this.#expires : this.#expires - EXPIRING_SECONDS * 1000;
@@ -234,7 +239,7 @@ export class EventStream implements Due {
 
   #tell(control: Control): void {
     if (this.#ended) return;
-    this.#lastWrite = this.#options.wheel.now;
+    this.#lastWrite = this.#wheel.now;
     // An empty cursor would make an EventSource forget the one it has.
     this.#sink.write(this.#representation.control(control.cursor === '' ? { ...control, cursor: undefined } : control));
   }
@@ -242,7 +247,7 @@ export class EventStream implements Due {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#options.wheel.cancel(this);
+    this.#wheel.cancel(this);
     const feeds = this.#feeds;
     for (const feed of feeds) feed.close();
     this.#options.onEnd(this, this.#reason);

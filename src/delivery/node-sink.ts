@@ -10,7 +10,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { takeBareSocket } from './bare-socket.ts';
-import { DirectWriter } from './direct-writer.ts';
+import { directHandle, type SocketHandle, type Writer, writeDirectly } from './direct-write.ts';
 import { LAST_CHUNK } from './representation.ts';
 import { type Framing, HIGH_WATER_BYTES, type Sink } from './sink.ts';
 
@@ -53,10 +53,13 @@ export function canTakeOver(outgoing: ServerResponse): boolean {
   return outgoing.socket?.destroyed === false && !outgoing.headersSent && outgoing.req.httpVersionMajor === 1;
 }
 
-class NodeSink implements Sink {
+class NodeSink implements Sink, Writer {
   readonly framing: Framing;
   #socket: SinkSocket;
-  #direct: DirectWriter | undefined;
+  /** Written to in place of the socket, once nothing else writes to that. */
+  #handle: SocketHandle | undefined;
+  /** Bytes that were written to the handle and wait for the system to take them. */
+  #held = 0;
   #ended = false;
   ready = true;
   onReady: (() => void) | undefined;
@@ -83,7 +86,7 @@ class NodeSink implements Sink {
     }
     this.#socket = bare;
     this.#listen(bare);
-    this.#direct = DirectWriter.of(bare, this);
+    this.#handle = directHandle(bare);
     // Nothing more is expected of the reader; what it says is read only to see it go.
     bare.resume();
   }
@@ -97,11 +100,30 @@ class NodeSink implements Sink {
 
   write(bytes: Uint8Array): boolean {
     if (this.#ended) return false;
-    const direct = this.#direct;
-    if (direct === undefined) this.#socket.write(bytes);
-    else direct.write(bytes);
-    if ((direct?.held ?? this.#socket.writableLength) > HIGH_WATER_BYTES) this.ready = false;
+    if (this.#handle !== undefined) this.#writeDirectly(this.#handle, bytes);
+    else {
+      const socket = this.#socket;
+      socket.write(bytes);
+      if (socket.writableLength > HIGH_WATER_BYTES) this.ready = false;
+    }
     return this.ready;
+  }
+
+  #writeDirectly(handle: SocketHandle, bytes: Uint8Array): void {
+    const outcome = writeDirectly(handle, bytes, this);
+    if (outcome === 'taken') return;
+    if (outcome === 'broken') {
+      this.#socket.destroy();
+      return;
+    }
+    this.#held += bytes.byteLength;
+    if (this.#held > HIGH_WATER_BYTES) this.ready = false;
+  }
+
+  written(bytes: number, ok: boolean): void {
+    this.#held -= bytes;
+    if (!ok) this.#socket.destroy();
+    else if (this.#held === 0) this.drained();
   }
 
   end(): void {
@@ -115,7 +137,7 @@ class NodeSink implements Sink {
   }
 
   drained(): void {
-    if (this.ready || this.#ended || (this.#direct?.held ?? 0) > 0) return;
+    if (this.ready || this.#ended) return;
     this.ready = true;
     this.onReady?.();
   }

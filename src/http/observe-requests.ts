@@ -10,6 +10,7 @@ export function observeRequests(log: Log, onResponse: (status: number) => void):
     await next();
     const { status } = c.res;
     onResponse(status);
+    if (status < 500 && log.isLevelEnabled?.('debug') === false) return;
     const [, trace, parent] = TRACEPARENT.exec(c.req.header('traceparent') ?? '') ?? [];
     // The path alone: a query may hold a ticket.
     const fields = {

@@ -33,13 +33,31 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
         closing.push(() => bus.close());
         const heard: Envelope[] = [];
         const stop = bus.listen(
-          (envelope) => heard.push(envelope),
+          (envelope) => {
+            if (envelope.signal.kind !== 'call' || envelope.signal.operation !== 'meet') heard.push(envelope);
+          },
           () => {},
         );
         made[node] = { bus, heard, stop };
         await until(`${node} is connected`, () => bus.connected);
+        await meet(bus, node, Object.entries<Node>(made));
       }
       return made;
+    }
+
+    /** What is said while a node comes may pass it by, so it is waited for until the others know of it. */
+    async function meet(newcomer: Bus, name: string, others: readonly (readonly [string, Node])[]): Promise<void> {
+      const known = new Set([name]);
+      const stop = newcomer.listen(
+        ({ from }) => known.add(from),
+        () => {},
+      );
+      for (const [other, { bus }] of others)
+        await until(`${name} hears ${other}`, () => {
+          if (!known.has(other)) bus.send({ kind: 'call', call: 'meet', operation: 'meet', body: null });
+          return known.has(other);
+        });
+      stop();
     }
 
     const call = (n: number, to?: string): BusSignal => ({

@@ -26,6 +26,8 @@ describeBus('postgres', async () => {
 interface Heard {
   readonly bus: PostgresBus;
   readonly envelopes: Envelope[];
+  /** The nodes that have been heard to {@link meet} this one. */
+  readonly met: ReadonlySet<string>;
   readonly resumed: () => number;
 }
 
@@ -33,14 +35,32 @@ function listenTo(options: Partial<PostgresBusOptions> & { readonly node: string
   const bus = createPostgresBus({ database: URL, ...options });
   onTestFinished(() => bus.close());
   const envelopes: Envelope[] = [];
+  const met = new Set<string>();
   let resumed = 0;
   bus.listen(
-    (envelope) => envelopes.push(envelope),
+    (envelope) => {
+      if (envelope.signal.kind === 'call' && envelope.signal.operation === 'meet') met.add(envelope.from);
+      else envelopes.push(envelope);
+    },
     () => {
       resumed += 1;
     },
   );
-  return { bus, envelopes, resumed: () => resumed };
+  return { bus, envelopes, met, resumed: () => resumed };
+}
+
+/** Waits until both are connected and know of each other: what is said before may go unheard. */
+async function meet(...nodes: readonly [Heard, Heard]): Promise<void> {
+  let said = Number.NEGATIVE_INFINITY;
+  await until('both have met', () => {
+    if (!nodes.every(({ bus }) => bus.connected)) return false;
+    // Seldom enough that none still waits to be sent when they have met.
+    if (performance.now() - said > 300) {
+      for (const { bus } of nodes) bus.send({ kind: 'call', call: 'meet', operation: 'meet', body: null });
+      said = performance.now();
+    }
+    return nodes.every(({ met }) => met.size > 0);
+  });
 }
 
 const hint = (seq: number): BusSignal => ({ kind: 'appended', heads: [['t', seq]] });
@@ -58,7 +78,7 @@ describe('the bus over Postgres', () => {
     const node = `cut-${process.pid}`;
     const cut = listenTo({ node, channelName });
     const other = listenTo({ node: 'other', channelName });
-    await until('both are connected', () => cut.bus.connected && other.bus.connected);
+    await meet(cut, other);
     expect(cut.resumed()).toBe(1);
     const ended = await admin`
       select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${`sluice bus ${node}`}`;
@@ -77,7 +97,7 @@ describe('the bus over Postgres', () => {
     const channelName = freshChannel();
     const a = listenTo({ node: 'a', channelName });
     const b = listenTo({ node: 'b', channelName });
-    await until('both are connected', () => a.bus.connected && b.bus.connected);
+    await meet(a, b);
     for (let seq = 1; seq <= 10_000; seq += 1) {
       a.bus.send(hint(seq));
       // In a hundred ticks, so that statements are in flight meanwhile.
@@ -149,7 +169,7 @@ describe('the bus over Postgres', () => {
       },
     });
     const other = listenTo({ node: 'other', channelName });
-    await until('both are connected', () => away.bus.connected && other.bus.connected);
+    await meet(away, other);
     proxy.refuse();
     await until('it notices', () => !away.bus.connected);
     const start = performance.now();
@@ -194,7 +214,7 @@ describe('the bus over Postgres', () => {
     const database = `postgres://postgres@127.0.0.1:${proxy.port}/test`;
     const a = listenTo({ node: 'a', channelName, database, statementMs: 200 });
     const b = listenTo({ node: 'b', channelName });
-    await until('both are connected', () => a.bus.connected && b.bus.connected);
+    await meet(a, b);
     proxy.freeze();
     a.bus.send(hint(1));
     await until('it gives up', () => !a.bus.connected);
@@ -279,7 +299,7 @@ describe('the bus over Postgres', () => {
     const channelName = freshChannel();
     const a = listenTo({ node: 'a', channelName });
     const b = listenTo({ node: 'b', channelName });
-    await until('both are connected', () => a.bus.connected && b.bus.connected);
+    await meet(a, b);
     const strange = [
       '',
       'hello',
