@@ -43,7 +43,12 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 
 /** Where Node itself may be used: these rooms, and as types only these files. */
 const NODE_ROOMS = ['node', 'cli'];
-const NODE_TYPES = ['delivery/node-sink.ts', 'delivery/bare-socket.ts', 'http/open-stream.ts'];
+const NODE_TYPES = [
+  'delivery/node-sink.ts',
+  'delivery/bare-socket.ts',
+  'delivery/direct-write.ts',
+  'http/open-stream.ts',
+];
 
 /** What an embedding application imports on any runtime. */
 const PORTABLE_ENTRIES = ['index.ts', 'protocol/index.ts'];

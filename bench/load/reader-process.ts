@@ -98,10 +98,14 @@ function openStream(options: OpenStreams, index: number): Promise<void> {
         return;
       }
       stream.head += bytes.toString('latin1');
-      if (!'HTTP/1.1 200'.startsWith(stream.head.slice(0, 12)) || stream.head.length > MAX_HEAD)
-        refused(new Error(`the stream did not open: ${stream.head.slice(0, 300)}`));
-      const at = stream.head.indexOf(options.ready);
-      if (at === -1) return;
+      // A stream that begins with history may bring much of it along with its head, so that is looked for first.
+      const accepted = 'HTTP/1.1 200'.startsWith(stream.head.slice(0, 12));
+      const at = accepted ? stream.head.indexOf(options.ready) : -1;
+      if (at === -1) {
+        if (!accepted || stream.head.length > MAX_HEAD)
+          refused(new Error(`the stream did not open: ${stream.head.slice(0, 300)}`));
+        return;
+      }
       const rest = Buffer.from(stream.head.slice(at + options.ready.length), 'latin1');
       stream.head = undefined;
       opened();

@@ -1,5 +1,5 @@
 /** Replay: 1,000,000 events from the database to one reader, from the beginning; how fast, and what it adds to the memory. */
-import { openReaders, openWriters, type Reading } from '../load.ts';
+import { openReaders, openWriters, type Readers, type Reading } from '../load.ts';
 import { rssBytes } from '../processes.ts';
 import { inRounds, newTopic, type Run, type Sample, series } from '../rounds.ts';
 import { baseline, type Server, sluice } from '../servers.ts';
@@ -26,13 +26,14 @@ async function replay(server: Server, topic: string, events: number): Promise<Sa
     highest = Math.max(highest, rssBytes(server.pid));
   }, WATCH_MS);
   const query = '?after=earliest';
-  const reader = await openReaders(server, { topic, connections: 1, query, sampleEvery: events });
+  let reader: Readers | undefined;
   let reading: Reading;
   try {
+    reader = await openReaders(server, { topic, connections: 1, query, sampleEvery: events });
     reading = await reader.settle(events, LONGEST_MS);
   } finally {
     clearInterval(watch);
-    await reader.close();
+    await reader?.close();
   }
   if (reading.delivered !== events) return { failed: `${reading.delivered} of ${events} deliveries arrived` };
   const perSecond = events / ((reading.lastAt - reading.openedAt) / 1e6);

@@ -16,10 +16,9 @@ export interface DatabaseSource {
 
 export async function createPostgresHarness(source: DatabaseSource): Promise<StoreHarness> {
   let databases = await source.open();
-  const nodesOn = (opened: readonly Database[]) =>
-    Promise.all(opened.map((database) => createPostgresStore(database, { schedule: setImmediate }))) as Promise<
-      [Store, Store]
-    >;
+  const nodeOn = (database: Database) => createPostgresStore(database, { schedule: setImmediate });
+  const nodesOn = async ([first, second]: readonly [Database, Database]): Promise<readonly [Store, Store]> =>
+    Promise.all([nodeOn(first), nodeOn(second)]);
   let nodes = await nodesOn(databases);
   const closeAll = async () => {
     for (const database of new Set(databases)) await database.close();

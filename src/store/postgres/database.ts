@@ -10,9 +10,29 @@ import { StoreUnavailable } from '../store.ts';
 /** A value that both drivers can bind. */
 export type Parameter = string | number | null | readonly (string | null)[] | readonly number[];
 
+/** A transaction that is open. It ends when the work that it was opened for does: by a commit, or if that throws, a rollback. */
+export interface Transaction {
+  /** Runs one prepared statement, after those before it. */
+  query<Row>(text: string, parameters?: readonly Parameter[]): Promise<readonly Row[]>;
+}
+
+export interface TransactionOptions {
+  /** `read committed` unless told. */
+  readonly isolation?: 'read committed' | 'repeatable read';
+}
+
 export interface Database {
   /** Runs one prepared statement. int8 comes as number, text as string. */
   query<Row>(text: string, parameters?: readonly Parameter[]): Promise<readonly Row[]>;
+  /**
+   * Runs `work` in one transaction on one connection. `work` must ask only the transaction, never the database itself: an embedded
+   * database has one connection, and would wait for itself.
+   * @throws what `work` throws, after the rollback; StoreUnavailable
+   */
+  transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    options?: TransactionOptions,
+  ): Promise<Result>;
   /** Reclaims the room of rows that are gone, where the database does not do so by itself. Called after every prune. */
   tidy?(): Promise<void>;
   /** How many connections have ended so far, where there are any: what is behind the next one may be another database. */

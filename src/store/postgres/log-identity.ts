@@ -49,21 +49,23 @@ export class LogIdentity {
 
   /** The database, such that a failure to reach it makes the identity doubtful, and no statement runs before the doubt is gone. */
   get database(): Database {
-    const { lanes, query, tidy, losses, close } = this.#database;
+    const { lanes, query, transaction, tidy, losses, close } = this.#database;
+    const certain = async <Result>(ask: () => Promise<Result>): Promise<Result> => {
+      try {
+        if (losses !== undefined && losses() !== this.#losses) this.#suspect = true;
+        if (this.#suspect || this.#looking !== undefined) await this.#confirm();
+        return await ask();
+      } catch (error) {
+        if (error instanceof StoreUnavailable) this.#suspect = true;
+        throw error;
+      }
+    };
     return {
       lanes,
       close,
       ...(tidy && { tidy }),
-      query: async (text, parameters) => {
-        try {
-          if (losses !== undefined && losses() !== this.#losses) this.#suspect = true;
-          if (this.#suspect || this.#looking !== undefined) await this.#confirm();
-          return await query(text, parameters);
-        } catch (error) {
-          if (error instanceof StoreUnavailable) this.#suspect = true;
-          throw error;
-        }
-      },
+      query: (text, parameters) => certain(() => query(text, parameters)),
+      transaction: (work, options) => certain(() => transaction(work, options)),
     };
   }
 

@@ -1,6 +1,6 @@
 /** Postgres inside this process, over PGlite: the embedded default. One connection; the directory belongs to one process. */
 import { PGlite } from '@electric-sql/pglite';
-import { classify, type Database, type Parameter } from './database.ts';
+import { classify, type Database, type Parameter, type Transaction, type TransactionOptions } from './database.ts';
 import { isUpToDate, MIGRATION_CONFIG } from './migrations.ts';
 
 // PGlite has no background processes, so nobody vacuums; the rule is that of Postgres's own autovacuum.
@@ -24,6 +24,22 @@ export async function openPglite(directory?: string): Promise<Database> {
       throw classify(error);
     }
   }
+  async function transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    { isolation = 'read committed' }: TransactionOptions = {},
+  ): Promise<Result> {
+    try {
+      return await client.transaction(async (open) => {
+        if (isolation !== 'read committed') await open.exec(`SET TRANSACTION ISOLATION LEVEL ${isolation}`);
+        return work({
+          query: async <Row>(text: string, parameters: readonly Parameter[] = []) =>
+            (await open.query<Row>(text, parameters.slice())).rows,
+        });
+      });
+    } catch (error) {
+      throw classify(error);
+    }
+  }
   try {
     if (!(await isUpToDate(query))) {
       const { drizzle } = await import('drizzle-orm/pglite');
@@ -38,5 +54,5 @@ export async function openPglite(directory?: string): Promise<Database> {
     for (const { table } of await query<{ readonly table: string }>(UNTIDY))
       await query(`VACUUM (ANALYZE) sluice.${table}`);
   }
-  return { lanes: 1, query, tidy, close: () => client.close() };
+  return { lanes: 1, query, transaction, tidy, close: () => client.close() };
 }

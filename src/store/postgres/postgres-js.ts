@@ -1,7 +1,14 @@
 /** A Postgres server, over postgres.js. */
 import postgres from 'postgres';
 import { StoreUnavailable } from '../store.ts';
-import { classify, type Database, type Parameter, within } from './database.ts';
+import {
+  classify,
+  type Database,
+  type Parameter,
+  type Transaction,
+  type TransactionOptions,
+  within,
+} from './database.ts';
 import { isUpToDate, MIGRATION_CONFIG } from './migrations.ts';
 
 export interface PostgresOptions {
@@ -62,6 +69,35 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
     }
   }
 
+  async function transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    { isolation = 'read committed' }: TransactionOptions = {},
+  ): Promise<Result> {
+    const used = pool;
+    try {
+      const result = await used.sql.begin(`isolation level ${isolation}`, (sql) =>
+        work({
+          async query(text, parameters = []) {
+            const begun = performance.now();
+            try {
+              const rows = sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true });
+              const answer = await within(timeoutMs, rows);
+              used.answered = performance.now();
+              return answer as never;
+            } catch (error) {
+              if (error instanceof StoreUnavailable && used.answered !== undefined && used.answered <= begun)
+                retire(used);
+              throw error;
+            }
+          },
+        }),
+      );
+      return result as Result;
+    } catch (error) {
+      throw classify(error);
+    }
+  }
+
   function retire(silent: Pool): void {
     if (silent !== pool) return;
     pool = openPool(options, onLoss);
@@ -79,7 +115,7 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
     await close();
     throw classify(error);
   }
-  return { lanes: 4, query, losses: () => lost, close };
+  return { lanes: 4, query, transaction, losses: () => lost, close };
 }
 
 function openPool({ url, connections = 10, socket }: PostgresOptions, onLoss: () => void): Pool {

@@ -1,4 +1,5 @@
 /** A store in Postgres: on a server, or embedded. */
+import { epochOf } from '../../protocol/cursor.ts';
 import { createGroupCommit } from '../group-commit.ts';
 import type { Revocation, RevocationStore, Store } from '../store.ts';
 import type { Database } from './database.ts';
@@ -12,8 +13,18 @@ export interface PostgresStoreOptions {
   readonly onCommit?: (appends: number, milliseconds: number) => void;
 }
 
+/** A store, and the database that it lives in: collections keep their tables beside the log. */
+export interface PostgresStore extends Store {
+  readonly database: Database;
+  /** The epoch of a topic's log, of its incarnation. */
+  epochOf(topic: string, incarnation: number): string;
+}
+
 /** Makes a store of an open database, whose schema is up to date. Closing the store closes the database. */
-export async function createPostgresStore(carrier: Database, options: PostgresStoreOptions = {}): Promise<Store> {
+export async function createPostgresStore(
+  carrier: Database,
+  options: PostgresStoreOptions = {},
+): Promise<PostgresStore> {
   const identity = await LogIdentity.of(carrier);
   const { database } = identity;
   const groupCommit = createGroupCommit({
@@ -24,6 +35,8 @@ export async function createPostgresStore(carrier: Database, options: PostgresSt
     ...(options.onCommit && { onCommit: options.onCommit }),
   });
   return {
+    database,
+    epochOf: (topic, incarnation) => epochOf(identity.id, incarnation, topic),
     log: new PostgresLog(database, identity, groupCommit),
     revocations: createPostgresRevocations(database),
     async secret(name) {

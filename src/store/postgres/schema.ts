@@ -5,7 +5,20 @@
  * forgets a row for many events, and its `seq` needs no index entry of its own.
  */
 import { sql } from 'drizzle-orm';
-import { bigint, bigserial, index, integer, pgSchema, primaryKey, text } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  check,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgSchema,
+  primaryKey,
+  text,
+  timestamp,
+} from 'drizzle-orm/pg-core';
 
 export const sluice = pgSchema('sluice');
 
@@ -69,6 +82,65 @@ export const revocations = sluice.table('revocations', {
   value: text('value').notNull(),
   at: time('at').notNull(),
 });
+
+/** A type of Postgres that drizzle has no column for; its values come as text. */
+const postgresType = (name: string) => customType<{ data: string }>({ dataType: () => name });
+const regclass = postgresType('regclass');
+const xid8 = postgresType('xid8');
+const char = postgresType('"char"');
+
+/** The tables whose changes are captured. */
+export const captures = sluice.table('captures', {
+  id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
+  /** Kept as its oid, so it follows the table through every renaming. */
+  relation: regclass('relation').notNull().unique(),
+  /** The columns that tell one row from another. */
+  key: text('key').array().notNull(),
+});
+
+/** The outbox: what triggers wrote and the relay has not yet moved into the log. */
+export const changes = sluice.table('changes', {
+  id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  /** The writer's transaction: its changes stay together. */
+  xact: xid8('xact').notNull().default(sql`pg_current_xact_id()`),
+  capture: integer('capture').notNull(),
+  /** `I`, `U` or `D`. */
+  operation: char('operation').notNull(),
+  /** The row before: of an update or a delete. */
+  old: jsonb('old'),
+  /** The row after: of an insert or an update. */
+  new: jsonb('new'),
+  actor: text('actor'),
+  mutation: text('mutation'),
+});
+
+/** One row: which node moves the outbox into the log, and whether it must be woken. */
+export const relay = sluice.table(
+  'relay',
+  {
+    id: integer('id').primaryKey().default(1),
+    holder: text('holder'),
+    epoch: bigint('epoch', { mode: 'number' }).notNull().default(0),
+    until: timestamp('until', { withTimezone: true }).notNull().default(sql`'-infinity'`),
+    asleep: boolean('asleep').notNull().default(true),
+  },
+  (table) => [check('relay_one_row', sql`${table.id} = 1`)],
+);
+
+/** Answers to writes of records that had an idempotency key. */
+export const writes = sluice.table(
+  'writes',
+  {
+    scope: text('scope').notNull(),
+    key: text('key').notNull(),
+    digest: text('digest').notNull(),
+    status: integer('status').notNull(),
+    headers: text('headers').notNull(),
+    body: text('body').notNull(),
+    time: time('time').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.scope, table.key] }), index('writes_time').on(table.time)],
+);
 
 /** The server's clock in milliseconds: one clock for all nodes. */
 export const nowMs = sql<number>`floor(extract(epoch from clock_timestamp()) * 1000)::bigint`;
