@@ -11,6 +11,7 @@ import type { EventBody } from '../protocol/event.ts';
 import { EventBatch, type LogEvent, logEvents } from '../protocol/event-batch.ts';
 import { type LogRange, type LogStore, StoreUnavailable } from '../store/store.ts';
 import { type EventPage, readPage } from './event-page.ts';
+import { Groups } from './groups.ts';
 import type { LocalSubscription } from './local-subscription.ts';
 import { Pause } from './pause.ts';
 import { Ring } from './ring.ts';
@@ -19,12 +20,6 @@ import { choose, type Selector } from './selection.ts';
 /** Events read from the log at once, and how long to wait before asking again after it could not be reached. */
 const PAGE = 1000;
 const RETRY_MS = 500;
-
-/** Live subscriptions that choose the same events. */
-interface Group {
-  readonly selector: Selector;
-  readonly live: Set<LocalSubscription>;
-}
 
 /** Where a topic stood when the log was asked: what the answer is compared with. */
 export interface TopicMark {
@@ -45,7 +40,7 @@ export interface LiveTopicContext {
 export class LiveTopic {
   readonly name: string;
   readonly #context: LiveTopicContext;
-  readonly #groups = new Map<string, Group>();
+  readonly #groups = new Groups();
   readonly #conflating = new Set<LocalSubscription>();
   readonly #reads = new Map<string, Promise<EventPage>>();
   readonly ring = new Ring(0);
@@ -177,19 +172,12 @@ export class LiveTopic {
       this.#conflating.add(subscription);
       return;
     }
-    const { selector } = subscription;
-    let group = this.#groups.get(selector.name);
-    if (group === undefined) {
-      group = { selector, live: new Set() };
-      this.#groups.set(selector.name, group);
-    }
-    group.live.add(subscription);
+    this.#groups.add(subscription);
   }
 
   leave(subscription: LocalSubscription): void {
     this.#conflating.delete(subscription);
-    const group = this.#groups.get(subscription.selector.name);
-    if (group?.live.delete(subscription) && group.live.size === 0) this.#groups.delete(subscription.selector.name);
+    this.#groups.delete(subscription);
   }
 
   /** Hands pending events to the live subscribers. */
@@ -200,7 +188,7 @@ export class LiveTopic {
     this.#pending = [];
     this.#head = this.#known;
     this.ring.push(events);
-    for (const { selector, live } of this.#groups.values()) {
+    for (const { selector, live } of this.#groups.concernedBy(events)) {
       const chosen = choose(events, selector);
       if (chosen.length === 0) continue;
       const batch = new EventBatch(this.name, this.#epoch, after, this.#head, chosen);
@@ -213,7 +201,7 @@ export class LiveTopic {
   /** Hands ephemeral events to whoever is live. */
   ephemeral(events: readonly LogEvent[]): void {
     this.flush();
-    for (const { selector, live } of this.#groups.values()) this.#passOn(events, selector, live);
+    for (const { selector, live } of this.#groups.concernedBy(events)) this.#passOn(events, selector, live);
     for (const subscription of this.#conflating) this.#passOn(events, subscription.selector, [subscription]);
   }
 
@@ -282,7 +270,7 @@ export class LiveTopic {
 
   /** Begins again at the end of `range`: another epoch, or so far behind that the log has forgotten what comes next. */
   #restart(range: LogRange): void {
-    const live = [...this.#groups.values()].flatMap((group) => [...group.live]).concat([...this.#conflating]);
+    const live = [...this.#groups.all()].flatMap((group) => [...group.live]).concat([...this.#conflating]);
     // Their positions come from the head, so they step out before it moves.
     for (const subscription of live) subscription.fallBehind();
     this.#generation += 1;

@@ -32,6 +32,16 @@ export class LogEvent {
     return this.#json;
   }
 
+  /** The same place in the log with another body, for readers who may see only a part of it. `epoch` is that of its id. */
+  withBody(body: EventBody, epoch: string): LogEvent {
+    return new LogEvent({ epoch, seq: this.seq }, this.#head, body);
+  }
+
+  /** The members that the publisher decided, as {@link EventBody}. */
+  get body(): EventBody {
+    return this.#body;
+  }
+
   get type(): string {
     return this.#decode().type;
   }

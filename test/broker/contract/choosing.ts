@@ -23,6 +23,10 @@ export function describeChoosing(kit: Kit): void {
         [{ filters }, range(5, 12)],
         [{ types: ['third'], filters }, [6, 9, 12]],
         [{ types: ['none'] }, []],
+        [{ filters: [parseFilter('n=eq.5')!] }, [5]],
+        [{ filters: [parseFilter('n=eq.5.0')!] }, [5]],
+        [{ filters: [parseFilter('n=in.(2,3,99)')!], types: ['other'] }, [2]],
+        [{ filters: [parseFilter('n=eq.5')!, parseFilter('n=gt.6')!] }, []],
       ] as const;
       const live = [];
       for (const [selection] of selections) live.push(await kit.system.read(TOPIC, LATEST, selection));
