@@ -74,6 +74,16 @@ export function epochOf(log: string, incarnation: number, topic: string): string
   return hash(topic, 0) + hash(`${log}/${incarnation}/${topic}`, 1);
 }
 
+/**
+ * The epoch of a topic as one group of its readers sees it. A cursor of another group is not of this epoch, so a reader whose rights
+ * have changed is not taken to have seen what only others could.
+ *
+ * @param view a text that is equal for readers who see the same; `*` for those who see everything
+ */
+export function viewEpoch(epoch: string, view: string): string {
+  return view === '*' ? epoch : epoch.slice(0, NAME_LENGTH) + hash(`${epoch}/${view}`, 2);
+}
+
 /** Five characters of base 36 from a 53-bit mix of the text (two rounds of multiply-xorshift). Not a secret, not security. */
 function hash(text: string, seed: number): string {
   let a = 0xdeadbeef ^ seed;

@@ -32,9 +32,13 @@ export class LogEvent {
     return this.#json;
   }
 
-  /** The same place in the log with another body, for readers who may see only a part of it. `epoch` is that of its id. */
-  withBody(body: EventBody, epoch: string): LogEvent {
-    return new LogEvent({ epoch, seq: this.seq }, this.#head, body);
+  /**
+   * The same event with another body, for readers who may see only a part of it.
+   * @param epoch of its id
+   * @param seq its own unless given
+   */
+  withBody(body: EventBody, epoch: string, seq: number = this.seq): LogEvent {
+    return new LogEvent({ epoch, seq }, this.#head, body);
   }
 
   /** The members that the publisher decided, as {@link EventBody}. */
@@ -52,6 +56,14 @@ export class LogEvent {
 
   get data(): unknown {
     return this.#decode().data;
+  }
+
+  get actor(): string | undefined {
+    return this.#decode().actor;
+  }
+
+  get mutation(): string | undefined {
+    return this.#decode().mutation;
   }
 
   /** Its size in characters, near enough to bound what is kept. */

@@ -45,9 +45,18 @@ export function formatFilter(filter: Filter): string {
   return `${filter.path.join('.')}=${filter.operator}.${value}`;
 }
 
-/** Compiles filters into one predicate over an event's `data`. */
-export function compileFilters(filters: readonly Filter[]): (data: unknown) => boolean {
-  const tests = filters.map((filter) => ({ path: filter.path, test: compileTest(filter) }));
+/** Below, at or above zero as `value` is less than, equal to or greater than the text; `undefined` if not comparable. */
+export type Comparison = (value: unknown, text: string) => number | undefined;
+
+/**
+ * Compiles filters into one predicate over an event's `data`.
+ * @param comparisonOf how the values at a path are compared, where that is known better than from the values
+ */
+export function compileFilters(
+  filters: readonly Filter[],
+  comparisonOf: (path: readonly string[]) => Comparison = () => compareValues,
+): (data: unknown) => boolean {
+  const tests = filters.map((filter) => ({ path: filter.path, test: compileTest(filter, comparisonOf(filter.path)) }));
   return (data) => tests.every(({ path, test }) => test(valueAt(data, path)));
 }
 
@@ -61,7 +70,7 @@ export function valueAt(data: unknown, path: readonly string[]): unknown {
   return value;
 }
 
-function compileTest({ operator, values }: Filter): (value: unknown) => boolean {
+function compileTest({ operator, values }: Filter, compare: Comparison): (value: unknown) => boolean {
   const [first = ''] = values;
   switch (operator) {
     case 'eq':
@@ -79,7 +88,9 @@ function compileTest({ operator, values }: Filter): (value: unknown) => boolean 
     case 'in': {
       const set = new Set(values);
       return (value) =>
-        typeof value === 'string' ? set.has(value) : values.some((each) => compare(value, each) === 0);
+        typeof value === 'string' && compare === compareValues
+          ? set.has(value)
+          : values.some((each) => compare(value, each) === 0);
     }
     case 'is':
       if (first === 'null') return (value) => value === undefined || value === null;
@@ -88,10 +99,8 @@ function compileTest({ operator, values }: Filter): (value: unknown) => boolean 
   }
 }
 
-/**
- * Below, at or above zero as `value` is less than, equal to or greater than the text; `undefined` if not comparable.
- */
-function compare(value: unknown, text: string): number | undefined {
+/** Compares by the type of the value. */
+export function compareValues(value: unknown, text: string): number | undefined {
   if (typeof value === 'string') return value < text ? -1 : value > text ? 1 : 0;
   if (typeof value === 'number') {
     const other = text.trim() === '' ? Number.NaN : Number(text);

@@ -1,0 +1,181 @@
+/** Streams of collections: which subscription a reader gets, by who they are and what they ask for. */
+import type { Broker, SubscribeRequest, Subscription } from '../broker/broker.ts';
+import { type Cursor, viewEpoch } from '../protocol/cursor.ts';
+import type { EventBatch } from '../protocol/event-batch.ts';
+import { type Filter, formatFilter } from '../protocol/filter.ts';
+import type { PostgresStore } from '../store/postgres/postgres-store.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import type { Collection } from './collection.ts';
+import { canonicalFilters, compileRowFilters } from './row-filter.ts';
+import { rowProjection } from './row-projection.ts';
+import { RowView } from './row-view.ts';
+import type { TableFacts } from './table-facts.ts';
+import { ViewReader } from './view-reader.ts';
+import { createViewSource, type ViewSourceOptions } from './view-source.ts';
+import { startInLog, ViewSubscription } from './view-subscription.ts';
+import { type Caller, fingerprint } from './visibility.ts';
+
+/** One collection, and what is needed to read it. */
+export interface StreamedCollection {
+  readonly collection: Collection;
+  readonly facts: TableFacts;
+  /** See `ViewSourceOptions`. */
+  readonly drained: ViewSourceOptions['drained'];
+  readonly pending: ViewSourceOptions['pending'];
+}
+
+export interface RecordStreamsOptions {
+  readonly broker: Broker;
+  readonly store: PostgresStore;
+  readonly collections: ReadonlyMap<string, StreamedCollection>;
+  /** Milliseconds of a clock that does not jump. */
+  readonly now: () => number;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Projections whose batches are shared. */
+const MAX_SHARED = 10_000;
+
+export type StreamOutcome =
+  | { readonly kind: 'subscribed'; readonly subscription: Subscription }
+  /** The filter's field cannot be filtered by, or its value is none of the field's. */
+  | { readonly kind: 'invalid-filter'; readonly field: string };
+
+export class RecordStreams {
+  readonly #options: RecordStreamsOptions;
+  readonly #views = new Map<string, Promise<RowView>>();
+  /** What the readers of each view share, by its projection's name. */
+  readonly #batches = new Map<string, WeakMap<EventBatch, EventBatch>>();
+
+  constructor(options: RecordStreamsOptions) {
+    this.#options = options;
+  }
+
+  has(topic: string): boolean {
+    return this.#options.collections.has(topic);
+  }
+
+  /** How many views are kept, for metrics. */
+  get views(): number {
+    return this.#views.size;
+  }
+
+  /**
+   * @param before the reader's subscription under an earlier token: it is told what differs, where that can be known, and otherwise
+   *   of a gap
+   * @throws StoreUnavailable, ViewTooLarge
+   */
+  async subscribe(caller: Caller, request: SubscribeRequest, before?: Subscription): Promise<StreamOutcome> {
+    const streamed = this.#options.collections.get(request.topic);
+    if (streamed === undefined) throw new RangeError(`no collection ${request.topic}`);
+    const { collection, facts } = streamed;
+    const { database } = this.#options.store;
+    const canonical = await canonicalFilters(database, collection, facts, request.filters ?? []);
+    if (!canonical.ok) return { kind: 'invalid-filter', field: canonical.field };
+    const subscription =
+      collection.visibility.kind === 'rls'
+        ? await this.#view(streamed, caller, canonical.filters, request, before)
+        : await this.#project(collection, caller, canonical.filters, request);
+    return { kind: 'subscribed', subscription };
+  }
+
+  async close(): Promise<void> {
+    const views = await Promise.allSettled(this.#views.values());
+    for (const view of views) if (view.status === 'fulfilled') view.value.close();
+  }
+
+  async #project(
+    collection: Collection,
+    caller: Caller,
+    filters: readonly Filter[],
+    request: SubscribeRequest,
+  ): Promise<Subscription> {
+    const view = fingerprint(collection.visibility, caller);
+    const projection = rowProjection(collection, caller, filters, view);
+    const start = view === '*' ? request.start : startInLog(request.start, await this.#epoch(request.topic), view);
+    const [inner] = await this.#options.broker.subscribe([{ ...request, start, filters: [], projection }]);
+    if (inner === undefined) throw new Error('the broker gave too few subscriptions');
+    if (view === '*') return inner;
+    const name = JSON.stringify([request.topic, projection?.name, request.types]);
+    let batches = this.#batches.get(name);
+    if (batches === undefined) {
+      batches = new WeakMap();
+      this.#batches.set(name, batches);
+      // One that is forgotten while it is in use is only made twice.
+      for (const oldest of this.#batches.keys()) {
+        if (this.#batches.size > MAX_SHARED) this.#batches.delete(oldest);
+        break;
+      }
+    }
+    return new ViewSubscription(inner, view, batches);
+  }
+
+  async #epoch(topic: string): Promise<string> {
+    const [range] = await this.#options.store.log.ranges([topic]);
+    if (range === undefined) throw new StoreUnavailable('the log gave too few ranges');
+    return range.epoch;
+  }
+
+  async #view(
+    { collection, drained, pending }: StreamedCollection,
+    caller: Caller,
+    filters: readonly Filter[],
+    { topic, start, types }: SubscribeRequest,
+    before: Subscription | undefined,
+  ): Promise<Subscription> {
+    const { store, broker, now, onFault } = this.#options;
+    const print = fingerprint(collection.visibility, caller);
+    const name = JSON.stringify([topic, print, filters.map(formatFilter).sort()]);
+    const open = () => {
+      const view = new RowView({
+        // The filters are no part of it: they choose among rows that the caller may see anyhow.
+        view: print,
+        source: createViewSource({
+          collection,
+          caller,
+          matches: compileRowFilters(collection, filters),
+          store,
+          drained,
+          pending,
+        }),
+        broker,
+        now,
+        onFault,
+        onEnd: () => this.#views.delete(name),
+      });
+      const opening = view.load().then(() => view);
+      this.#views.set(name, opening);
+      // One that could not be read is tried again by whoever asks next.
+      opening.catch(() => this.#views.delete(name));
+      return opening;
+    };
+    let view = await (this.#views.get(name) ?? open());
+    // Its last reader may have left it just now.
+    if (view.closed) view = await open();
+    const from = await this.#startOf(view, topic, start, print);
+    return new ViewReader(view, from, types, before instanceof ViewReader ? before.held : undefined);
+  }
+
+  /** Where a reader of a view stands; `undefined` for one that begins live. */
+  async #startOf(
+    view: RowView,
+    topic: string,
+    start: SubscribeRequest['start'],
+    print: string,
+  ): Promise<Cursor | undefined> {
+    const { epoch, seq } = view.position;
+    switch (start.kind) {
+      case 'latest':
+        return undefined;
+      // History cannot be told as it was seen then: a gap says so, and the list has what there is.
+      case 'earliest':
+        return { epoch: viewEpoch('0000000000', print), seq: 0 };
+      case 'last':
+        return { epoch, seq: Math.max(0, seq - start.count) };
+      case 'since':
+        return { epoch, seq: (await this.#options.store.log.seek(topic, start.time)).seq };
+      case 'cursor':
+        return start.cursors.find((cursor) => cursor.epoch === epoch) ?? start.cursors[0];
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * A change as the log holds it, made into what one reader may see of it: a row that becomes visible arrives as `insert`, one that
+ * stops being visible as `delete` with the key only, and one that was and is visible as it is (protocol section 6).
+ */
+import { encodeEventBody } from '../protocol/event.ts';
+import type { LogEvent } from '../protocol/event-batch.ts';
+import { splitObject } from './row-text.ts';
+import type { WireRecord } from './wire-types.ts';
+
+/** The type of the events that tell of a change to another table, on which visibility depends. No reader sees them. */
+export const DEPENDENCY_TYPE = '$dependency';
+
+export interface LoggedChange {
+  readonly type: 'insert' | 'update' | 'delete';
+  readonly version: number;
+  /** The row before, whole; `undefined` for an insert, and where the row was too large to be kept. */
+  readonly old: WireRecord | undefined;
+  readonly new: WireRecord | undefined;
+}
+
+interface ChangeData {
+  readonly new?: WireRecord;
+  readonly old?: WireRecord;
+  readonly version: number;
+}
+
+/** What each event says, read once for all readers. */
+const read = new WeakMap<LogEvent, LoggedChange | undefined>();
+
+/** @returns `undefined` for an event that is no change of a row */
+export function loggedChange(event: LogEvent): LoggedChange | undefined {
+  if (read.has(event)) return read.get(event);
+  const change = readChange(event);
+  read.set(event, change);
+  return change;
+}
+
+function readChange({ type, data }: LogEvent): LoggedChange | undefined {
+  if (type !== 'insert' && type !== 'update' && type !== 'delete') return undefined;
+  const { new: row, old, version } = data as ChangeData;
+  return { type, version, new: row, old: type === 'update' && old !== undefined ? { ...row, ...old } : old };
+}
+
+/**
+ * What a reader sees of a change.
+ * @param epoch the epoch of the reader's cursors
+ * @param sees whether a row is visible
+ */
+export function seenChange(event: LogEvent, epoch: string, sees: (row: WireRecord) => boolean): LogEvent | undefined {
+  const change = loggedChange(event);
+  if (change === undefined) return undefined;
+  const before = change.old !== undefined && sees(change.old);
+  const after = change.new !== undefined && sees(change.new);
+  if (after && (before || change.type === 'insert')) return event.withBody(event.body, epoch);
+  if (after) return event.withBody(insertBody(event), epoch);
+  return before ? event.withBody(deleteBody(event, change.version), epoch) : undefined;
+}
+
+/** The row as it is now, its digits as they were written. */
+function insertBody(event: LogEvent): string {
+  const data = splitObject(splitObject(`{${event.body}`).get('data') ?? '{}');
+  return bodyOf(event, 'insert', `{"new":${data.get('new')},"version":${data.get('version')}}`);
+}
+
+export function deleteBody(event: LogEvent, version: number): string {
+  return bodyOf(event, 'delete', `{"version":${version}}`);
+}
+
+/** An event body of another type and data, which is JSON text; of the same key, by the same actor and mutation. */
+export function bodyOf(event: LogEvent, type: string, data: string): string {
+  const { actor, mutation } = event;
+  const body = encodeEventBody({ type, data: null, key: event.key }, { actor, mutation });
+  return body.replace('"data":null', () => `"data":${data}`);
+}

@@ -1,0 +1,123 @@
+/** One reader's place in a view: its subscription. */
+import type { Subscriber, Subscription } from '../broker/broker.ts';
+import type { GapReason } from '../protocol/control.ts';
+import { type Cursor, formatCursor } from '../protocol/cursor.ts';
+import { EventBatch } from '../protocol/event-batch.ts';
+import type { RowView } from './row-view.ts';
+
+export class ViewReader implements Subscription {
+  readonly #view: RowView;
+  readonly #types: ReadonlySet<string> | undefined;
+  #subscriber: Subscriber | undefined;
+  #from: Cursor | undefined;
+  #holds: ReadonlyMap<string, string> | undefined;
+  #joined = false;
+  #live = false;
+  #closed = false;
+  #joinedAt = Number.NEGATIVE_INFINITY;
+
+  /**
+   * @param from where it stands; `undefined` begins live
+   * @param holds what it holds of another view, of which it comes: then it is told the difference, wherever it stands
+   */
+  constructor(
+    view: RowView,
+    from: Cursor | undefined,
+    types: readonly string[] = [],
+    holds: ReadonlyMap<string, string> | undefined = undefined,
+  ) {
+    this.#view = view;
+    this.#from = from;
+    this.#holds = holds;
+    this.#types = types.length === 0 ? undefined : new Set(types);
+    view.hold();
+  }
+
+  get topic(): string {
+    return this.#view.topic;
+  }
+
+  get position(): Cursor {
+    return this.#joined || this.#from === undefined ? this.#view.position : this.#from;
+  }
+
+  get live(): boolean {
+    return this.#live;
+  }
+
+  /** Where it stands while it is not in the view. */
+  get from(): Cursor | undefined {
+    return this.#from;
+  }
+
+  /** What it holds of the view that it comes from. */
+  get holds(): ReadonlyMap<string, string> | undefined {
+    return this.#holds;
+  }
+
+  /** What it holds now, if that is known: nothing is on its way to it. */
+  get held(): ReadonlyMap<string, string> | undefined {
+    return this.#joined ? new Map(this.#view.held) : undefined;
+  }
+
+  /** When it came to the view, in ms of the view's clock. */
+  get joinedAt(): number {
+    return this.#joinedAt;
+  }
+
+  start(subscriber: Subscriber): void {
+    this.#subscriber = subscriber;
+    this.resume();
+  }
+
+  resume(): void {
+    if (!this.#closed && !this.#joined && this.#subscriber !== undefined) this.#view.join(this);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#view.leave(this);
+    this.#view.release();
+  }
+
+  // What the view says.
+
+  /** It stands where the view does, once it has taken what it was behind. @param now ms of the view's clock */
+  joined(now: number, missed: EventBatch | undefined): void {
+    if (this.#joined || this.#closed) return;
+    this.#joined = true;
+    this.#joinedAt = now;
+    this.#from = undefined;
+    this.#holds = undefined;
+    if (missed !== undefined) this.receive(missed);
+    if (this.#live || !this.#joined) return;
+    this.#live = true;
+    this.#subscriber?.caughtUp(this);
+  }
+
+  receive(batch: EventBatch): void {
+    if (!this.#subscriber?.ready) {
+      // Too slow: it steps out, and is told what it missed when it goes on.
+      this.#joined = false;
+      this.#from = { epoch: batch.epoch, seq: batch.after };
+      this.#view.leave(this);
+      return;
+    }
+    const types = this.#types;
+    const events = types === undefined ? batch.events : batch.events.filter(({ type }) => types.has(type));
+    if (events.length === 0) return;
+    const chosen =
+      types === undefined ? batch : new EventBatch(batch.topic, batch.epoch, batch.after, batch.last, events);
+    this.#subscriber.deliver(chosen, this);
+  }
+
+  /** What lies between `requested` and the view's position cannot be told. It goes on from there. */
+  gap(requested: Cursor, reason: GapReason): void {
+    this.#from = undefined;
+    const { topic } = this;
+    const position = formatCursor(this.#view.position);
+    const gap = { topic, requested: formatCursor(requested), oldest: position, latest: position, reason };
+    this.#subscriber?.gap(gap, this);
+  }
+}

@@ -1,0 +1,158 @@
+/** Where a view's rows and changes come from: the table, as its callers see it, and the collection's log. */
+import { readPage } from '../broker/event-page.ts';
+import type { GapReason } from '../protocol/control.ts';
+import type { LogEvent } from '../protocol/event-batch.ts';
+import type { Transaction } from '../store/postgres/database.ts';
+import type { PostgresStore } from '../store/postgres/postgres-store.ts';
+import type { Collection } from './collection.ts';
+import type { ReadMoment } from './held-rows.ts';
+import { Refused } from './outcome.ts';
+import { parseKey } from './record-key.ts';
+import type { Caller } from './visibility.ts';
+import { readVisibleRows, type VisibleRow } from './visible-rows.ts';
+import type { WireRecord } from './wire-types.ts';
+
+export interface SeenRow extends VisibleRow {
+  readonly version: number;
+}
+
+export interface ViewSource {
+  readonly topic: string;
+  /** All rows that are seen, and the end of the log at that very moment. @throws StoreUnavailable, ViewTooLarge */
+  readAll(most: number): Promise<{ readonly epoch: string; readonly seq: number; readonly rows: readonly SeenRow[] }>;
+  /** Those of these rows that are seen now, and the log at that very moment. @throws StoreUnavailable */
+  read(keys: readonly string[]): Promise<RowsRead>;
+  /** The log between two seqs, the second included. @throws StoreUnavailable */
+  events(after: number, upTo: number, most: number): Promise<EventsBetween>;
+  /** The seq of the log's newest event. @throws StoreUnavailable */
+  latest(): Promise<number>;
+}
+
+export interface RowsRead extends ReadMoment {
+  /** By key. */
+  readonly rows: ReadonlyMap<string, SeenRow>;
+}
+
+export type EventsBetween =
+  | { readonly kind: 'events'; readonly events: readonly LogEvent[] }
+  | { readonly kind: 'gone'; readonly reason: GapReason };
+
+/** The view would hold more rows than it may. */
+export class ViewTooLarge extends Error {
+  override readonly name = 'ViewTooLarge';
+}
+
+export interface ViewSourceOptions {
+  readonly collection: Collection;
+  readonly caller: Caller;
+  /** Whether a row is wanted. */
+  readonly matches: (row: WireRecord) => boolean;
+  readonly store: PostgresStore;
+  /** Runs work in a snapshot in which nothing of the collection, or of what it depends on, is on its way to the log. */
+  readonly drained: <Result>(work: (transaction: Transaction) => Promise<Result>) => Promise<Result>;
+  /** Whether a change of the collection, or of what it depends on, is on its way to the log, as the transaction sees it. */
+  readonly pending: (transaction: Transaction) => Promise<boolean>;
+}
+
+/** Rows asked for in one statement, and events read at once. */
+const KEYS = 5000;
+const PAGE = 1000;
+
+export function createViewSource({
+  collection,
+  caller,
+  matches,
+  store,
+  drained,
+  pending,
+}: ViewSourceOptions): ViewSource {
+  const topic = collection.name;
+  const { log, database } = store;
+
+  function wanted(rows: readonly VisibleRow[]): readonly SeenRow[] {
+    return rows.flatMap(({ key, record, token }) => {
+      const row = JSON.parse(record) as WireRecord;
+      const version = Number(row[collection.version.property]);
+      return matches(row) ? [{ key, record, token: `${version} ${token}`, version }] : [];
+    });
+  }
+
+  return {
+    topic,
+    async readAll(most) {
+      return drained(async (transaction) => {
+        const end = await endOfLog(transaction, topic);
+        const visible = await asCaller(() => readVisibleRows(transaction, collection, caller, { limit: most + 1 }));
+        if (visible.length > most) throw new ViewTooLarge(`more than ${most} rows of ${topic} are visible`);
+        return { epoch: store.epochOf(topic, end.incarnation), seq: end.latest, rows: wanted(visible) };
+      });
+    },
+    async read(keys) {
+      const rows = new Map<string, SeenRow>();
+      let moment: ReadMoment | undefined;
+      for (let from = 0; from < keys.length; from += KEYS) {
+        const some = keys.slice(from, from + KEYS).flatMap((key) => keyColumns(collection, key) ?? []);
+        const visible = await asCaller(() =>
+          database.transaction(
+            async (transaction) => {
+              const { latest } = await endOfLog(transaction, topic);
+              const exact = !(await pending(transaction));
+              // Of several reads the log said all only if it did at each, and then up to the last.
+              moment = { latest, exact: exact && (moment?.exact ?? true) };
+              return readVisibleRows(transaction, collection, caller, { keys: some, limit: KEYS });
+            },
+            { isolation: 'repeatable read' },
+          ),
+        );
+        for (const row of wanted(visible)) rows.set(row.key, row);
+      }
+      return { rows, ...(moment ?? { latest: 0, exact: false }) };
+    },
+    async events(after, upTo, most) {
+      const events: LogEvent[] = [];
+      for (let position = after; position < upTo; ) {
+        const page = await readPage(log, topic, position, PAGE);
+        if (page.oldest > position + 1) return { kind: 'gone', reason: 'expired' };
+        for (const event of page.events) if (event.seq <= upTo) events.push(event);
+        if (events.length > most) return { kind: 'gone', reason: 'lagged' };
+        if (page.end <= position) break;
+        position = page.end;
+      }
+      return { kind: 'events', events };
+    },
+    async latest() {
+      const [range] = await log.ranges([topic]);
+      return range?.latest ?? 0;
+    },
+  };
+}
+
+/** The end of a topic's log as a transaction sees it. */
+export async function endOfLog(
+  transaction: Transaction,
+  topic: string,
+): Promise<{ readonly latest: number; readonly incarnation: number }> {
+  const [row] = await transaction.query<{ readonly latest: number; readonly incarnation: number }>(
+    'SELECT latest, incarnation FROM sluice.topics WHERE name = $1',
+    [topic],
+  );
+  return row ?? { latest: 0, incarnation: 0 };
+}
+
+/** Who may not read the table at all sees nothing of it. */
+async function asCaller(read: () => Promise<readonly VisibleRow[]>): Promise<readonly VisibleRow[]> {
+  try {
+    return await read();
+  } catch (error) {
+    const state = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+    if (error instanceof Refused || state === '42501') return [];
+    throw error;
+  }
+}
+
+/** A key as `jsonb_populate_recordset` takes it: every part as text, which Postgres reads as the column's type. */
+function keyColumns(collection: Collection, key: string): string | undefined {
+  const parts = parseKey(collection, key);
+  if (parts === undefined) return undefined;
+  return JSON.stringify(Object.fromEntries(collection.key.map(({ column }, index) => [column, parts[index]])));
+}
