@@ -1,5 +1,6 @@
 /** The command line as a whole: its commands, and the options that all of them share. */
 import { Command, Option } from 'commander';
+import { addCaptureCommand } from './capture.ts';
 import type { AddCommand, Context } from './context.ts';
 import { addDev } from './dev.ts';
 import { EXIT } from './exit.ts';
@@ -10,7 +11,7 @@ import { addTail } from './tail.ts';
 import { addToken } from './token.ts';
 import { addTopics } from './topics.ts';
 
-const COMMANDS: readonly AddCommand[] = [addDev, addServe, addPublish, addTail, addToken, addTopics];
+const COMMANDS: readonly AddCommand[] = [addDev, addServe, addPublish, addTail, addToken, addTopics, addCaptureCommand];
 
 /**
  * Runs a command line.

@@ -61,6 +61,8 @@ export interface Config {
   readonly retention: Retention;
   /** Patterns of the topics that keep only the newest event of each key. */
   readonly compactTopics: readonly string[];
+  /** The file of a module that exports collections. */
+  readonly collections: string | undefined;
   readonly logLevel: LogLevel;
   /** How many proxies in front are believed when they add to `X-Forwarded-For`. */
   readonly trustProxy: number;
@@ -138,6 +140,12 @@ const schema = z.object({
     patterns(),
     undefined,
     'Patterns of topics that keep only the newest event of each key, separated by commas.',
+    'none',
+  ),
+  COLLECTIONS: setting(
+    z.string(),
+    undefined,
+    'A module that exports collections: tables to be live resources.',
     'none',
   ),
   LOG_LEVEL: setting(
@@ -267,6 +275,7 @@ function toConfig(settings: z.output<typeof schema>, mode: Mode): Config {
       bytes: settings.RETENTION_BYTES,
     },
     compactTopics: settings.COMPACT_TOPICS ?? [],
+    collections: settings.COLLECTIONS,
     logLevel: settings.LOG_LEVEL,
     trustProxy: settings.TRUST_PROXY,
     limits: {

@@ -15,6 +15,8 @@ export interface Parts {
   readonly store: Store;
   /** Absent where no other node can share the store. */
   readonly bus: Bus | undefined;
+  /** Has `hint` called when anybody writes to a captured table. Absent where only this process can. */
+  readonly captureHints?: ((hint: () => void) => () => void) | undefined;
   /** How many signals the bus dropped so far. */
   readonly busDropped: () => number;
   /** Gives back what the process holds beyond store and bus, when both are closed. */
@@ -73,7 +75,8 @@ async function connect(url: string, options: PartsOptions): Promise<Parts> {
     const store = await openStore(await connectPostgres({ url, socket: createDatabaseSocket() }), options);
     const { node, log } = options;
     const bus = createPostgresBus({ database: url, node, log, socket: createDatabaseSocket() });
-    return { store, bus, busDropped: () => bus.counts.dropped, release: async () => {} };
+    const captureHints = (hint: () => void) => bus.captureHints(hint);
+    return { store, bus, captureHints, busDropped: () => bus.counts.dropped, release: async () => {} };
   } catch (error) {
     throw new StartError('database', `The database cannot be used: ${reasonOf(error)}`, { cause: error });
   }

@@ -7,10 +7,12 @@ import type { Retention } from '../store/store.ts';
 import type { Config, Mode } from './config.ts';
 import { HOST_METRICS_TOPIC, startHostMetrics } from './host-metrics.ts';
 import { createListener } from './listener.ts';
+import { loadCollections } from './load-collections.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { isLocal, refuseStrangers } from './loopback.ts';
 import { createNodeCounters } from './node-counters.ts';
 import { openParts, type Parts } from './parts.ts';
+import { StartError } from './start-error.ts';
 import type { NodeStats } from './stats.ts';
 
 export interface RunningServer {
@@ -23,6 +25,9 @@ export interface RunningServer {
 
 /** An event a second is worth keeping for the page's charts, not for a week. */
 const HOST_METRICS_RETENTION: Retention = { ageMs: 3_600_000 };
+
+/** Errors of collections whose tables are not as they must be. */
+const UNFIT: ReadonlySet<string> = new Set(['DefinitionMismatch', 'NotCaptured', 'RowSecurityLacks']);
 
 /** @throws StartError when the database, the data directory or the port cannot be had */
 export async function startServer(config: Config, { mode }: { readonly mode: Mode }): Promise<RunningServer> {
@@ -50,12 +55,15 @@ async function start(config: Config, mode: Mode, node: string, log: Logger): Pro
     const busState = { busConnected: bus?.connected ?? true, busDropped: parts.busDropped() };
     return counters.read({ streams, subscriptions, liveTopics: topics, ...busState, appendBatches });
   };
-  const realtime = await orClose(parts, () =>
+  const realtime = await orClose(parts, async () =>
     createRealtime({
       ...optionsOf(config, mode),
       ...(mode === 'dev' && { local: isLocal, guard: refuseStrangers }),
       ...(bus && { bus }),
       store: { ...store, log: counters.observe(store.log) },
+      ...(config.collections !== undefined && {
+        collections: await loadCollections(config.collections, parts.captureHints),
+      }),
       node,
       log,
       observer: counters.observer,
@@ -69,6 +77,9 @@ async function start(config: Config, mode: Mode, node: string, log: Logger): Pro
   } catch (error) {
     listener.destroy();
     await end(realtime, parts);
+    // What is not as the definitions want it is for the operator to read.
+    if (error instanceof Error && UNFIT.has(error.name))
+      throw new StartError('collections', error.message, { cause: error });
     throw error;
   }
   const hostMetrics = mode === 'dev' ? publishHostMetrics(realtime, log) : undefined;
@@ -100,9 +111,9 @@ async function start(config: Config, mode: Mode, node: string, log: Logger): Pro
 }
 
 /** What is made of the parts, which are closed when it cannot be made. */
-async function orClose<Made>({ store, bus, release }: Parts, make: () => Made): Promise<Made> {
+async function orClose<Made>({ store, bus, release }: Parts, make: () => Promise<Made>): Promise<Made> {
   try {
-    return make();
+    return await make();
   } catch (error) {
     await bus?.close();
     await store.close();

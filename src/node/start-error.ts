@@ -1,6 +1,6 @@
 /** Why a server could not start, as a value that the command line can turn into words and an exit code. */
 
-export type StartErrorCode = 'port-in-use' | 'data-dir-locked' | 'database';
+export type StartErrorCode = 'port-in-use' | 'data-dir-locked' | 'database' | 'collections';
 
 /** Thrown by `startServer`. The text is for whoever operates the server and holds no secret. */
 export class StartError extends Error {

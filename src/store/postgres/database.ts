@@ -10,10 +10,19 @@ import { StoreUnavailable } from '../store.ts';
 /** A value that both drivers can bind. */
 export type Parameter = string | number | null | readonly (string | null)[] | readonly number[];
 
+/** How a statement is run. */
+export interface QueryOptions {
+  /**
+   * Whether the text is one of many that differ with what was asked for. Such a statement is not kept prepared: what a caller can
+   * vary must not fill the memory of driver and server.
+   */
+  readonly varies?: boolean;
+}
+
 /** A transaction that is open. It ends when the work that it was opened for does: by a commit, or if that throws, a rollback. */
 export interface Transaction {
-  /** Runs one prepared statement, after those before it. */
-  query<Row>(text: string, parameters?: readonly Parameter[]): Promise<readonly Row[]>;
+  /** Runs one statement, after those before it. */
+  query<Row>(text: string, parameters?: readonly Parameter[], options?: QueryOptions): Promise<readonly Row[]>;
 }
 
 export interface TransactionOptions {
@@ -22,8 +31,8 @@ export interface TransactionOptions {
 }
 
 export interface Database {
-  /** Runs one prepared statement. int8 comes as number, text as string. */
-  query<Row>(text: string, parameters?: readonly Parameter[]): Promise<readonly Row[]>;
+  /** Runs one statement. int8 comes as number, text as string. */
+  query<Row>(text: string, parameters?: readonly Parameter[], options?: QueryOptions): Promise<readonly Row[]>;
   /**
    * Runs `work` in one transaction on one connection. `work` must ask only the transaction, never the database itself: an embedded
    * database has one connection, and would wait for itself.

@@ -64,7 +64,7 @@ export class LogIdentity {
       lanes,
       close,
       ...(tidy && { tidy }),
-      query: (text, parameters) => certain(() => query(text, parameters)),
+      query: (text, parameters, options) => certain(() => query(text, parameters, options)),
       transaction: (work, options) => certain(() => transaction(work, options)),
     };
   }

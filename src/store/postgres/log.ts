@@ -19,7 +19,7 @@ import type {
   TopicStatus,
 } from '../store.ts';
 import { compactTopic } from './compact-topic.ts';
-import type { Database } from './database.ts';
+import type { Database, Transaction } from './database.ts';
 import { dropTopic } from './drop-topic.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { pruneLog } from './prune-log.ts';
@@ -71,9 +71,21 @@ const STATUS_ONE =
   'SELECT name, latest, oldest, incarnation, bytes, updated FROM sluice.topics WHERE updated > 0 AND name = $1';
 
 /** Commits appends in one call of `sluice.append`. Those without a key are merged by topic first. */
-export async function commitAppends(
+export function commitAppends(
   database: Database,
   identity: LogIdentity,
+  appends: readonly Append[],
+): Promise<readonly Appended[]> {
+  return appendTo(database, (topic, incarnation) => epochOf(identity.id, incarnation, topic), appends);
+}
+
+/**
+ * Appends in one call of `sluice.append`, as {@link commitAppends}, but in a transaction of the caller's, if that is what asks.
+ * @param epochOf the epoch of a topic's log, of its incarnation
+ */
+export async function appendTo(
+  transaction: Transaction,
+  epochOf: (topic: string, incarnation: number) => string,
   appends: readonly Append[],
 ): Promise<readonly Appended[]> {
   const items: {
@@ -109,7 +121,7 @@ export async function commitAppends(
     else open.delete(topic);
     return { index: added - 1, offset: 0 };
   });
-  const rows = await database.query<AppendRow>(APPEND, [
+  const rows = await transaction.query<AppendRow>(APPEND, [
     items.map(({ topic }) => topic),
     items.map(({ count }) => count),
     items.map(({ bodies }) => bodies),
@@ -123,10 +135,9 @@ export async function commitAppends(
     const row = place && byItem.get(place.index + 1);
     if (place === undefined || row === undefined) throw new Error('the append function left out an item');
     if (row.outcome === 'mismatch') return { kind: 'mismatch' };
-    const epoch = epochOf(identity.id, row.topic_incarnation, topic);
     return {
       kind: row.outcome,
-      epoch,
+      epoch: epochOf(topic, row.topic_incarnation),
       first: row.first_seq + place.offset,
       count: bodies.length,
       time: row.event_time,

@@ -5,6 +5,7 @@ import {
   classify,
   type Database,
   type Parameter,
+  type QueryOptions,
   type Transaction,
   type TransactionOptions,
   within,
@@ -30,6 +31,39 @@ const MIGRATION_MS = 30_000;
 /** Milliseconds that a pool which is given up has to answer what it was asked before. */
 const RETIRE_MS = 5000;
 
+/** Arrays of the types that are used here, by the numbers that Postgres gives to them. */
+const ARRAYS = Object.fromEntries(
+  Object.entries({
+    bool: 1000,
+    char: 1002,
+    name: 1003,
+    int2: 1005,
+    int4: 1007,
+    text: 1009,
+    varchar: 1015,
+    int8: 1016,
+    oid: 1028,
+  }).map(([name, oid]) => [`${name}_array`, { to: oid, from: [oid], serialize: writeArray, parse: readArray(name) }]),
+);
+
+function writeArray(values: readonly (string | number | null)[]): string {
+  const elements = values.map((value) => (value === null ? 'NULL' : `"${String(value).replace(/["\\]/g, '\\$&')}"`));
+  return `{${elements.join(',')}}`;
+}
+
+/** Reads arrays of one dimension. */
+function readArray(type: string): (text: string) => readonly unknown[] {
+  const read = /^(?:int|oid)/.test(type)
+    ? Number
+    : type === 'bool'
+      ? (text: string) => text === 't'
+      : (text: string) => text;
+  return (text) =>
+    Array.from(text.slice(1, -1).matchAll(/"((?:[^"\\]|\\.)*)"|([^,]+)/gs), ([, quoted, plain]) =>
+      plain === 'NULL' ? null : read(plain ?? quoted?.replace(/\\(.)/gs, '$1') ?? ''),
+    );
+}
+
 interface Pool {
   readonly sql: postgres.Sql;
   /** When it last answered, on the monotonic clock; `undefined` before the first answer. */
@@ -54,11 +88,15 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
   let pool = openPool(options, onLoss);
   const retiring = new Set<Promise<void>>();
 
-  async function query<Row>(text: string, parameters: readonly Parameter[] = []): Promise<readonly Row[]> {
+  async function query<Row>(
+    text: string,
+    parameters: readonly Parameter[] = [],
+    { varies = false }: QueryOptions = {},
+  ): Promise<readonly Row[]> {
     const used = pool;
     const begun = performance.now();
     try {
-      const rows = used.sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true });
+      const rows = used.sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: !varies });
       const answer = (await within(timeoutMs, rows)) as unknown as readonly Row[];
       used.answered = performance.now();
       return answer;
@@ -69,33 +107,47 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
     }
   }
 
-  async function transaction<Result>(
+  // When a connection is lost, nothing more may be sent on it, not even the rollback: the driver would write to a socket that is no
+  // longer there, from a callback where nobody can catch it. A transaction that never ends sends none.
+  function transaction<Result>(
     work: (transaction: Transaction) => Promise<Result>,
     { isolation = 'read committed' }: TransactionOptions = {},
   ): Promise<Result> {
     const used = pool;
-    try {
-      const result = await used.sql.begin(`isolation level ${isolation}`, (sql) =>
-        work({
-          async query(text, parameters = []) {
-            const begun = performance.now();
-            try {
-              const rows = sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: true });
-              const answer = await within(timeoutMs, rows);
-              used.answered = performance.now();
-              return answer as never;
-            } catch (error) {
-              if (error instanceof StoreUnavailable && used.answered !== undefined && used.answered <= begun)
-                retire(used);
-              throw error;
-            }
-          },
-        }),
-      );
-      return result as Result;
-    } catch (error) {
-      throw classify(error);
-    }
+    let lost = false;
+    return new Promise<Result>((resolve, reject) => {
+      const fail = (error: unknown) => {
+        lost = true;
+        reject(classify(error));
+      };
+      used.sql
+        .begin(`isolation level ${isolation}`, async (sql) => {
+          try {
+            const result = await work({
+              async query(text, parameters = [], { varies = false } = {}) {
+                if (lost) throw new StoreUnavailable('the connection of the transaction was lost');
+                const begun = performance.now();
+                try {
+                  const rows = sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare: !varies });
+                  const answer = await within(timeoutMs, rows);
+                  used.answered = performance.now();
+                  return answer as never;
+                } catch (error) {
+                  if (isConnectionLoss(error)) fail(error);
+                  if (error instanceof StoreUnavailable && used.answered !== undefined && used.answered <= begun)
+                    retire(used);
+                  throw error;
+                }
+              },
+            });
+            if (!lost) return result;
+          } catch (error) {
+            if (!lost) throw error;
+          }
+          return new Promise<never>(() => {});
+        })
+        .then((result) => resolve(result as Result), fail);
+    });
   }
 
   function retire(silent: Pool): void {
@@ -118,6 +170,12 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
   return { lanes: 4, query, transaction, losses: () => lost, close };
 }
 
+/** The codes of postgres.js, and of the socket, for a connection that is gone. */
+function isConnectionLoss(error: unknown): boolean {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+  return code.startsWith('CONNECTION_') || code === 'ECONNRESET' || code === 'EPIPE' || /^57P0|^25P03/.test(code);
+}
+
 function openPool({ url, connections = 10, socket }: PostgresOptions, onLoss: () => void): Pool {
   const sql = postgres(url, {
     // Bringing the schema up to date takes two.
@@ -130,7 +188,9 @@ function openPool({ url, connections = 10, socket }: PostgresOptions, onLoss: ()
     onclose: onLoss,
     connection: { application_name: 'sluice' },
     // int8 holds seqs and milliseconds, all below 2^53.
-    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number }, ...ARRAYS },
+    // The driver would ask each new connection for these, and nobody could catch it when the connection is lost meanwhile.
+    fetch_types: false,
     // The driver takes this option, but its types do not name it.
     ...(socket && ({ socket } as object)),
   });

@@ -79,6 +79,12 @@ const FORGET_KEYS = `
     SELECT scope, key FROM sluice.idempotency WHERE time <= $1::bigint ORDER BY time LIMIT ${KEYS}
   ) RETURNING 1`;
 
+/** What writes to records were answered. */
+const FORGET_WRITES = `
+  DELETE FROM sluice.writes WHERE (scope, key) IN (
+    SELECT scope, key FROM sluice.writes WHERE time <= $1::bigint ORDER BY time LIMIT ${KEYS}
+  ) RETURNING 1`;
+
 /** See `LogStore.prune`. */
 export async function pruneLog(
   database: Database,
@@ -94,7 +100,8 @@ export async function pruneLog(
     if (last === undefined || candidates.length < TOPICS) break;
     after = last.id;
   }
-  while ((await database.query(FORGET_KEYS, [now - IDEMPOTENCY_MS])).length === KEYS);
+  for (const forget of [FORGET_KEYS, FORGET_WRITES])
+    while ((await database.query(forget, [now - IDEMPOTENCY_MS])).length === KEYS);
   await database.tidy?.();
   return forgotten;
 }

@@ -1,0 +1,36 @@
+/** Looks after changes in the outbox that no target asks for. */
+import type { Database } from '../store/postgres/database.ts';
+
+/** Changes counted at most, and deleted in one statement. */
+const COUNTED = 100_000;
+const STEP = 10_000;
+
+const COUNT = `
+  SELECT rest.capture, c.relation::text AS table, count(*)::int AS changes
+  FROM (SELECT capture FROM sluice.changes WHERE capture <> ALL ($1::int[]) LIMIT ${COUNTED}) rest
+  LEFT JOIN sluice.captures c ON c.id = rest.capture GROUP BY 1, 2`;
+
+const FORGET = `
+  DELETE FROM sluice.changes WHERE id IN (
+    SELECT id FROM sluice.changes c
+    WHERE capture = ANY ($1::int[]) AND NOT EXISTS (SELECT FROM sluice.captures WHERE captures.id = c.capture) LIMIT ${STEP}
+  ) RETURNING 1`;
+
+/**
+ * Deletes changes of tables that are no longer captured, and says which captured tables' changes wait for a target.
+ * @param captures those that have a target
+ * @throws StoreUnavailable
+ */
+export async function sweepOutbox(
+  database: Database,
+  captures: readonly number[],
+  log: { warn(fields: object, text: string): void },
+): Promise<void> {
+  type Row = { readonly capture: number; readonly table: string | null; readonly changes: number };
+  const rows = await database.query<Row>(COUNT, [captures]);
+  const gone = rows.filter(({ table }) => table === null).map(({ capture }) => capture);
+  for (const { capture, table, changes } of rows)
+    if (table !== null)
+      log.warn({ capture, table, changes }, 'changes of a captured table wait, and no collection takes them');
+  while (gone.length > 0 && (await database.query(FORGET, [gone])).length === STEP);
+}

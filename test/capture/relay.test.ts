@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Database } from '../../src/store/postgres/database.ts';
+import { openPglite } from '../../src/store/postgres/pglite.ts';
+import { createPostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import { until } from '../support/until.ts';
+import {
+  captureTables,
+  endsOf,
+  isOutboxEmpty,
+  readChanges,
+  relayOn,
+  replay,
+  rowsOf,
+  type TestRelay,
+} from './relay-harness.ts';
+
+describe('a relay over the one connection of an embedded database', () => {
+  let database: Database;
+  let relay: TestRelay;
+  let captures: readonly number[];
+
+  beforeEach(async () => {
+    const store = await createPostgresStore(await openPglite());
+    database = store.database;
+    captures = await captureTables(database);
+    relay = relayOn(store, captures);
+  });
+  afterEach(async () => {
+    await relay.close();
+    await database.close();
+  });
+
+  it('moves what is written, and has told it', async () => {
+    relay.start();
+    for (let id = 0; id < 20; id += 1) {
+      await database.query(`INSERT INTO items VALUES (${id}, 'x')`);
+      await database.query(`UPDATE items SET value = 'y' WHERE id = ${id}`);
+      relay.kick();
+    }
+    await until('everything is moved', () => isOutboxEmpty(database));
+    const changes = await readChanges(relay.store.log, 'items');
+    expect(changes.map(({ operation }) => operation).join('')).toBe('IU'.repeat(20));
+    expect(replay(changes)).toEqual(await rowsOf(database, 'items'));
+    await until('all is told', () => relay.told.reduce((sum, { batch }) => sum + batch.bodies.length, 0) === 40);
+  });
+
+  it('lets look at the tables where the log ends, whether it runs or not', async () => {
+    await database.query(`INSERT INTO items SELECT i, 'x' FROM generate_series(1, 2500) i`);
+    expect(await relay.drained(captures, endsOf)).toEqual({ items: 2500, notes: 0 });
+    relay.start();
+    for (let round = 0; round < 20; round += 1) {
+      await database.query(`UPDATE items SET value = '${round}' WHERE id <= 3`);
+      const { rows, ends } = await relay.drained(captures, async (transaction) => ({
+        ends: await endsOf(transaction),
+        rows: await rowsOf(transaction, 'items'),
+      }));
+      expect(replay(await readChanges(relay.store.log, 'items', ends.items))).toEqual(rows);
+    }
+  });
+});
