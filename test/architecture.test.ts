@@ -12,28 +12,32 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   bus: ['protocol'],
   delivery: ['protocol'],
   auth: ['store', 'protocol'],
+  // The rows of tables, and the changes to them: neither knows the other, `http` puts them together.
+  records: ['broker', 'store', 'store/postgres', 'protocol'],
+  capture: ['broker', 'store', 'store/postgres', 'protocol'],
   broker: ['store', 'bus', 'protocol'],
   // Composes the parts into an app, whatever the runtime; never the adapters.
-  http: ['auth', 'broker', 'bus', 'delivery', 'store', 'protocol'],
+  http: ['auth', 'broker', 'bus', 'capture', 'delivery', 'records', 'store', 'store/postgres', 'protocol'],
   // The composition root of one runtime.
-  node: ['http', 'auth', 'broker', 'bus', 'delivery', 'store', 'store/postgres', 'protocol'],
+  node: ['http', 'auth', 'broker', 'bus', 'capture', 'delivery', 'records', 'store', 'store/postgres', 'protocol'],
   // Runs in the browser, as it is: this folder, and `page.js` beside it.
   'node/dev-page/page': [],
-  cli: ['node', 'http', 'protocol'],
+  cli: ['node', 'http', 'capture', 'store', 'store/postgres', 'protocol'],
   // The portable public entry, `src/index.ts`.
-  '': ['http', 'auth', 'broker', 'bus', 'store', 'protocol'],
+  '': ['http', 'auth', 'broker', 'bus', 'capture', 'records', 'store', 'protocol'],
 };
 
 /** Every package, and the rooms or files that may import it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  zod: ['protocol', 'auth', 'bus', 'http', 'node', 'cli'],
+  zod: ['protocol', 'auth', 'bus', 'records', 'http', 'node', 'cli'],
   hono: ['http', 'node'],
   '@hono/zod-validator': ['http'],
   '@hono/node-server': ['node'],
   'zod-openapi': ['http'],
   jose: ['auth', 'cli'],
   // Drivers, each in its adapters only.
-  'drizzle-orm': ['store/postgres'],
+  'drizzle-orm': ['store/postgres', 'records'],
+  'drizzle-zod': ['records'],
   postgres: ['store/postgres/postgres-js.ts', 'bus/postgres.ts'],
   '@electric-sql/pglite': ['store/postgres/pglite.ts'],
   pino: ['node', 'cli'],

@@ -4,7 +4,7 @@ import type { Gap, GapReason } from '../protocol/control.ts';
 import { type Cursor, formatCursor } from '../protocol/cursor.ts';
 import { type EventInput, encodeEventBody } from '../protocol/event.ts';
 import { ephemeralEvents } from '../protocol/event-batch.ts';
-import { type Appended, type LogRange, type LogStore, StoreUnavailable } from '../store/store.ts';
+import { type Appended, type LogRange, type LogStore, type StoredBatch, StoreUnavailable } from '../store/store.ts';
 import type { Broker, Origin, Start, SubscribeRequest, Subscription } from './broker.ts';
 import { LiveTopic, type LiveTopicContext } from './live-topic.ts';
 import { LocalSubscription, type SubscriptionContext, type SubscriptionStart } from './local-subscription.ts';
@@ -19,6 +19,11 @@ export interface BrokerObserver {
   readonly onLogRead?: () => void;
   readonly onGap?: (reason: GapReason) => void;
   readonly onFault?: (error: unknown) => void;
+}
+
+/** Adjacent events that were appended to a topic's log of this epoch. */
+export interface MovedBatch extends StoredBatch {
+  readonly epoch: string;
 }
 
 export interface LocalBrokerOptions {
@@ -94,6 +99,12 @@ export class LocalBroker implements Broker {
     // A write that is repeated may be one whose first answer, and the word of it, were lost.
     this.#announce(topic, last);
     return appended;
+  }
+
+  /** Takes over what was appended to a topic by other means than {@link publish}, after its commit. */
+  moved(topic: string, { epoch, first, time, bodies }: MovedBatch): void {
+    this.#topics.get(topic)?.appended(epoch, first, time, bodies);
+    this.#announce(topic, first + bodies.length - 1);
   }
 
   publishEphemeral(topic: string, events: readonly EventInput[], origin: Origin = {}): number {

@@ -83,7 +83,12 @@ export interface PostgresBusCounts {
 
 export interface PostgresBus extends Bus {
   readonly counts: PostgresBusCounts;
+  /** Has `hint` called when somebody says that a captured table was written to; answers with what ends that. */
+  captureHints(hint: () => void): () => void;
 }
+
+/** On which the triggers of captured tables say that something waits. */
+const CAPTURE_CHANNEL = 'sluice_capture';
 
 interface Session {
   readonly sql: postgres.Sql;
@@ -110,7 +115,9 @@ export function createPostgresBus(options: PostgresBusOptions): PostgresBus {
   const opening = `
     set synchronous_commit to off;
     listen "${channelName}";
+    listen "${CAPTURE_CHANNEL}";
     select pg_try_advisory_lock_shared(hashtextextended('sluice bus ${channelName}', 0))`;
+  const hints = new Set<() => void>();
   const listeners = createListeners();
   const queue = createSendQueue(now);
   const assembler = createAssembler(node, now, (from, text) => {
@@ -151,7 +158,9 @@ export function createPostgresBus(options: PostgresBusOptions): PostgresBus {
         if (current === session) wake();
       },
       onnotify: (channel, payload) => {
-        if (channel === channelName && !closed) assembler.push(payload);
+        if (closed) return;
+        if (channel === channelName) assembler.push(payload);
+        else if (channel === CAPTURE_CHANNEL) for (const hint of hints) hint();
       },
     };
     const sql = typeof database === 'string' ? postgres(database, sessionOptions) : database(sessionOptions);
@@ -282,6 +291,10 @@ export function createPostgresBus(options: PostgresBusOptions): PostgresBus {
       if (connected) wake();
     },
     listen: listeners.add,
+    captureHints(hint) {
+      hints.add(hint);
+      return () => void hints.delete(hint);
+    },
     get connected() {
       return connected;
     },

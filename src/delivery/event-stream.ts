@@ -97,6 +97,11 @@ export class EventStream implements Due {
     return [...this.#feeds.map(({ topic }) => topic), ...this.#lookedUp];
   }
 
+  /** What it reads, as far as its positions are known. */
+  get subscriptions(): readonly Feed[] {
+    return this.#feeds;
+  }
+
   /** The stream's cursor: every topic's position. */
   get cursor(): string {
     return formatCompoundCursor(this.#feeds.map(({ position }) => position));

@@ -11,7 +11,7 @@ const READ_MS = 5000;
 
 export async function answerPage(
   c: RequestContext,
-  { broker, pages, callers, draining }: Services,
+  { subscriptions, pages, callers, draining }: Services,
   requests: readonly SubscribeRequest[],
   { limit, waitSeconds }: { readonly limit: number; readonly waitSeconds: number },
 ): Promise<Response> {
@@ -23,7 +23,10 @@ export async function answerPage(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const { signal } = c.req.raw;
   try {
-    const collector = new PageCollector(await broker.subscribe(requests), { limit, wait: waitSeconds > 0 });
+    const collector = new PageCollector(await subscriptions.subscribe(c.get('principal'), requests), {
+      limit,
+      wait: waitSeconds > 0,
+    });
     expire = () => collector.expire();
     timer = setTimeout(expire, waitSeconds > 0 ? waitSeconds * 1000 : READ_MS);
     signal.addEventListener('abort', expire);

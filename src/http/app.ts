@@ -9,6 +9,7 @@ import { observeRequests } from './observe-requests.ts';
 import { problemResponse, respondToError } from './problem-error.ts';
 import { remoteAddress } from './remote-address.ts';
 import { requestId } from './request-id.ts';
+import { collectionsRoute } from './routes/collections.ts';
 import { credentialsRoute } from './routes/credentials.ts';
 import { eventsRoute } from './routes/events.ts';
 import { type MetricsSource, operatingRoute } from './routes/operating.ts';
@@ -36,13 +37,25 @@ export interface AppHooks {
 }
 
 /** The headers of ours that a page of another origin may read, and those that it may send. */
-const EXPOSED_HEADERS = ['X-Request-Id', 'Idempotent-Replayed', 'Retry-After', 'RateLimit', 'ETag', 'WWW-Authenticate'];
+const EXPOSED_HEADERS = [
+  'X-Request-Id',
+  'Idempotent-Replayed',
+  'Retry-After',
+  'RateLimit',
+  'ETag',
+  'Location',
+  'Merged',
+  'WWW-Authenticate',
+];
 const ALLOWED_HEADERS = [
   'Authorization',
   'Content-Type',
   'Accept',
   'Last-Event-ID',
   'Idempotency-Key',
+  'If-Match',
+  'If-None-Match',
+  'Base-Version',
   'X-Request-Id',
   'traceparent',
 ];
@@ -83,6 +96,8 @@ export function createApp(services: Services, options: AppOptions, { ready, onRe
   app.route('/v1', streamsRoute(services));
   app.route('/v1', credentialsRoute(services));
   app.route('/v1', topicsRoute(services));
+  const { collections } = services;
+  if (collections !== undefined) app.route('/v1', collectionsRoute({ ...services, records: collections.records }));
   // Where the app is mounted in another, that one's own answer to unknown paths would not be a problem document.
   app.all('/v1/*', (c) => problemResponse(c, 'not-found'));
   return app;

@@ -33,16 +33,19 @@ export function authenticate(
 }
 
 /**
- * Passes when the principal may do this on every topic. Whether a topic exists plays no part in it.
+ * Passes when the principal may do this on every topic. Whether a topic exists plays no part in it. A collection of which Postgres
+ * decides who sees what may be read by everybody, but not by a ticket that does not name it.
  * @throws ProblemError `token-required` without a token, else `forbidden`
  */
 export function requireRight(
-  { rights }: Pick<Services, 'rights'>,
+  { rights, collections }: Pick<Services, 'rights'> & Partial<Pick<Services, 'collections'>>,
   principal: Principal,
   action: Action,
   topics: readonly string[],
 ): void {
-  if (topics.every((topic) => rights.may(principal, action, topic))) return;
+  const isOpen = (topic: string) =>
+    action === 'subscribe' && principal.kind !== 'ticket' && collections?.isDecidedByPostgres(topic) === true;
+  if (topics.every((topic) => rights.may(principal, action, topic) || isOpen(topic))) return;
   throw new ProblemError(principal.kind === 'anonymous' ? 'token-required' : 'forbidden');
 }
 

@@ -1,11 +1,13 @@
 /** Opening a stream: the bytes begin at once, history is looked up afterwards (protocol section 2). */
 import type { ServerResponse } from 'node:http';
+import type { Principal } from '../auth/principal.ts';
 import type { SubscribeRequest } from '../broker/broker.ts';
 import type { EventStream } from '../delivery/event-stream.ts';
 import { canTakeOver, createNodeSink } from '../delivery/node-sink.ts';
 import { representationOf, type StreamFormat } from '../delivery/representation.ts';
 import type { Sink } from '../delivery/sink.ts';
 import { createWebSink } from '../delivery/web-sink.ts';
+import { ViewTooLarge } from '../records/view-too-large.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { ProblemError, problemResponse } from './problem-error.ts';
 import type { RequestContext, Services } from './services.ts';
@@ -38,7 +40,8 @@ export function openStream(
   if (held === undefined) throw tooManyStreams();
   const open = (sink: Sink) => {
     const topics = requests.map(({ topic }) => topic);
-    void attach(streams.open({ format, sink }, principal, address, topics, held.release), services, requests);
+    const stream = streams.open({ format, sink }, principal, address, topics, held.release);
+    void attach(stream, services, principal, requests);
   };
 
   const outgoing = c.env?.outgoing;
@@ -66,14 +69,21 @@ export function tooManyStreams(): ProblemError {
 /** Looks up where the reader stands, for as long as it takes: the stream is open, and the log may be away. */
 async function attach(
   stream: EventStream,
-  { broker, log }: Services,
+  { subscriptions, streams, log }: Services,
+  principal: Principal,
   requests: readonly SubscribeRequest[],
 ): Promise<void> {
   while (!stream.ended) {
     try {
-      stream.attach(await broker.subscribe(requests));
+      streams.remember(stream.id, requests);
+      stream.attach(await subscriptions.subscribe(principal, requests));
       return;
     } catch (error) {
+      if (error instanceof ViewTooLarge || error instanceof ProblemError) {
+        log.warn({ error, stream: stream.id }, 'a stream cannot be served');
+        stream.close('limit');
+        return;
+      }
       if (!(error instanceof StoreUnavailable)) log.error({ error, stream: stream.id }, 'a stream cannot begin yet');
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }

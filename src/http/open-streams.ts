@@ -1,5 +1,6 @@
 /** The streams that are open on this node: whose they are, and how they end. */
 import type { Principal } from '../auth/principal.ts';
+import type { SubscribeRequest } from '../broker/broker.ts';
 import { EventStream, type EventStreamOptions } from '../delivery/event-stream.ts';
 import type { TimerWheel } from '../delivery/timer-wheel.ts';
 import type { CloseReason } from '../protocol/control.ts';
@@ -14,6 +15,8 @@ export interface OpenStream {
   /** ms since 1970 */
   readonly since: number;
   principal: Principal;
+  /** What was asked for of each topic, to ask for it again under another token. */
+  readonly requests: Map<string, SubscribeRequest>;
 }
 
 export interface OpenStreamsOptions {
@@ -64,9 +67,15 @@ export class OpenStreams {
         onClose(reason);
       },
     });
-    this.#streams.set(id, { stream, principal, address, since: clock() });
+    this.#streams.set(id, { stream, principal, address, since: clock(), requests: new Map() });
     stream.open(topics);
     return stream;
+  }
+
+  /** Notes what was asked for. */
+  remember(id: string, requests: readonly SubscribeRequest[]): void {
+    const open = this.#streams.get(id);
+    for (const request of requests) open?.requests.set(request.topic, request);
   }
 
   get(id: string): OpenStream | undefined {

@@ -24,6 +24,7 @@ import {
   topicParamSchema,
   topicsQuerySchema,
 } from '../protocol/schemas.ts';
+import { collectionOperations } from './collection-operations.ts';
 
 type Content = NonNullable<ZodOpenApiOperationObject['requestBody']>['content'];
 type Responses = ZodOpenApiOperationObject['responses'];
@@ -39,7 +40,7 @@ const streams: Content = {
 };
 
 /** The problems that an operation may answer with, one response for each status. */
-function problems(...codes: readonly ProblemCode[]): Responses {
+function problems(...codes: readonly ProblemCode[]): NonNullable<Responses> {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) byStatus.set(PROBLEMS[code].status, [...(byStatus.get(PROBLEMS[code].status) ?? []), code]);
   return Object.fromEntries(
@@ -83,8 +84,14 @@ const lastEventId = z.object({
 
 const admin = { tags: ['Operating'], security: [{ token: [] }] };
 
-/** @param base where the API is mounted, `''` at the root */
-export function openApiDocument(base: string): object {
+/**
+ * @param base where the API is mounted, `''` at the root
+ * @param collections whether there are any: without, their paths are left out
+ */
+export function openApiDocument(
+  base: string,
+  { collections = false }: { readonly collections?: boolean } = {},
+): object {
   return createDocument({
     openapi: '3.1.0',
     info: {
@@ -99,6 +106,7 @@ export function openApiDocument(base: string): object {
       { name: 'Reading' },
       { name: 'Writing' },
       { name: 'Streams' },
+      ...(collections ? [{ name: 'Collections' }] : []),
       { name: 'Credentials' },
       { name: 'Operating' },
     ],
@@ -283,6 +291,7 @@ export function openApiDocument(base: string): object {
           },
         },
       },
+      ...(collections && collectionOperations(problems)),
       ...operating(),
     },
   });

@@ -24,12 +24,14 @@ import { type AppOptions, createApp } from './app.ts';
 import { type CallerLimits, createCallerLimiter, DEFAULT_CALLER_LIMITS } from './caller-limiter.ts';
 import { type CredentialOptions, createCredentials } from './credentials.ts';
 import { readEventInputs } from './event-inputs.ts';
+import type { OpenCollections } from './live-collections.ts';
 import { type Log, SILENT } from './log.ts';
 import type { RealtimeObserver } from './observer.ts';
 import { OpenStreams } from './open-streams.ts';
 import { watchRevocations } from './revocation-watch.ts';
 import type { Env, Services } from './services.ts';
 import { createStreamControl, NODE_NAME } from './stream-control.ts';
+import { createSubscriptions } from './subscriptions.ts';
 
 export interface RealtimeOptions extends AppOptions {
   /** Where events are kept. In memory unless told. Closed by `close`. */
@@ -48,6 +50,8 @@ export interface RealtimeOptions extends AppOptions {
   readonly retention?: Retention | ((topic: string) => Retention);
   /** Whether a topic keeps only the newest event of each key. */
   readonly compact?: (topic: string) => boolean;
+  /** Tables to be live resources: see `liveCollections`. None unless told. */
+  readonly collections?: OpenCollections;
   readonly log?: Log;
   readonly observer?: RealtimeObserver;
   /** Defers work to the end of this turn of the event loop; on Node, `setImmediate`. */
@@ -146,6 +150,8 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     onRevoked: (matches) => streams.revoke(matches),
   });
   const calls = createCalls({ bus, node, onFault });
+  const collections = options.collections?.({ store, broker, node, log, onFault });
+  const subscriptions = createSubscriptions(broker, collections);
   const credentials = createCredentials(options.auth ?? {}, { store, clock, revocations, onFault });
   const task = createRetentionTask({
     log: store.log,
@@ -166,7 +172,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
   async function start(): Promise<void> {
     for (;;) {
       try {
-        await Promise.all([credentials.load(), revocations.load()]);
+        await Promise.all([credentials.load(), revocations.load(), collections?.start()]);
         break;
       } catch (error) {
         if (!(error instanceof StoreUnavailable) || draining) throw error;
@@ -198,8 +204,17 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     tickets: credentials.tickets,
     revocations,
     announceRevocation: () => bus.send({ kind: 'revoked' }),
+    collections,
+    subscriptions,
     streams,
-    streamControl: createStreamControl({ streams, broker, rights, calls, topicsPerStream: limits.topicsPerStream }),
+    streamControl: createStreamControl({
+      streams,
+      subscriptions,
+      collections,
+      rights,
+      calls,
+      topicsPerStream: limits.topicsPerStream,
+    }),
     pages: new Set(),
     callers: createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...options.callerLimits }),
     limits,
@@ -207,6 +222,11 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     draining: () => draining,
   };
   const app = createApp(services, options, { ready: () => (running ? undefined : awaitStart()), onResponse });
+
+  function refuseCollection(topic: string): void {
+    if (collections?.has(topic))
+      throw new TypeError(`${topic} is a collection: its events are the changes of its records`);
+  }
 
   function drain(): void {
     draining = true;
@@ -217,12 +237,14 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
   return Object.assign(app, {
     async publish(topic: string, events: EventInput | readonly EventInput[], origin?: Origin) {
       const inputs = checkPublish(topic, events, limits);
+      refuseCollection(topic);
       if (inputs.some(({ ephemeral }) => ephemeral)) throw new TypeError('ephemeral events are for publishEphemeral');
       const appended = await broker.publish(topic, inputs, origin);
       if (appended.kind === 'mismatch') throw new TypeError('the idempotency key was used for other events');
       return { cursor: formatCursor({ epoch: appended.epoch, seq: appended.first + appended.count - 1 }) };
     },
     publishEphemeral(topic: string, events: EventInput | readonly EventInput[], origin?: Origin) {
+      refuseCollection(topic);
       broker.publishEphemeral(topic, checkPublish(topic, events, limits), origin);
     },
     started,
@@ -232,6 +254,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       stopWatching();
       calls.close();
       await task.stop();
+      await collections?.close();
       await broker.close();
       wheel.stop();
       await bus.close();

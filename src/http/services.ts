@@ -9,9 +9,11 @@ import type { Broker } from '../broker/broker.ts';
 import type { Limits } from '../protocol/limits.ts';
 import type { Store } from '../store/store.ts';
 import type { CallerLimiter } from './caller-limiter.ts';
+import type { LiveCollections } from './live-collections.ts';
 import type { Log } from './log.ts';
 import type { OpenStreams } from './open-streams.ts';
 import type { StreamControl } from './stream-control.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 export interface Services {
   readonly broker: Broker;
@@ -22,6 +24,9 @@ export interface Services {
   readonly revocations: Revocations;
   /** Tells the other nodes to look for revocations. */
   readonly announceRevocation: () => void;
+  /** Tables as resources, where there are any. */
+  readonly collections: LiveCollections | undefined;
+  readonly subscriptions: Subscriptions;
   readonly streams: OpenStreams;
   readonly streamControl: StreamControl;
   /** Answers the pages that are being waited for, each with what it has: called when the node drains. */

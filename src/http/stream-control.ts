@@ -6,12 +6,13 @@ import { z } from 'zod';
 import { readClaims } from '../auth/claims.ts';
 import type { Principal } from '../auth/principal.ts';
 import type { Rights } from '../auth/rights.ts';
-import type { Broker } from '../broker/broker.ts';
+import type { SubscribeRequest } from '../broker/broker.ts';
 import type { Calls } from '../bus/calls.ts';
-import type { EventStream } from '../delivery/event-stream.ts';
 import { type StreamTopic, streamInfoSchema, streamTopicSchema } from '../protocol/schemas.ts';
+import type { LiveCollections } from './live-collections.ts';
 import type { OpenStream, OpenStreams } from './open-streams.ts';
 import { subscribeRequest } from './starting-point.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 /** A node's name. Its streams' ids begin with it. */
 export const NODE_NAME = /^[0-9a-z]{8}$/;
@@ -57,7 +58,8 @@ const outcomeSchema = z.union([
 
 export interface StreamControlOptions {
   readonly streams: OpenStreams;
-  readonly broker: Broker;
+  readonly subscriptions: Subscriptions;
+  readonly collections: LiveCollections | undefined;
   readonly rights: Rights;
   readonly calls: Calls;
   readonly topicsPerStream: number;
@@ -65,7 +67,8 @@ export interface StreamControlOptions {
 
 export function createStreamControl({
   streams,
-  broker,
+  subscriptions,
+  collections,
   rights,
   calls,
   topicsPerStream,
@@ -75,7 +78,7 @@ export function createStreamControl({
     if (open === undefined) return { kind: 'not-found' };
     switch (request.kind) {
       case 'change':
-        return request.sub === (open.principal.sub ?? null) ? change(open.stream, request) : { kind: 'forbidden' };
+        return request.sub === (open.principal.sub ?? null) ? change(open, request) : { kind: 'forbidden' };
       case 'renew':
         return renew(open, by ?? readClaims(request.claims));
       case 'end':
@@ -85,28 +88,51 @@ export function createStreamControl({
   }
 
   async function change(
-    stream: EventStream,
+    open: OpenStream,
     { add, remove }: Extract<Request, { kind: 'change' }>,
   ): Promise<ControlOutcome> {
+    const { stream } = open;
     const removed = new Set(remove);
     const present = new Set(stream.topics.filter((topic) => !removed.has(topic)));
     const fresh = add.filter(({ topic }) => !present.has(topic));
     if (present.size + fresh.length > topicsPerStream) return { kind: 'too-many-topics' };
-    const subscriptions = await broker.subscribe(fresh.map(subscribeRequest));
+    const requests = fresh.map(subscribeRequest);
+    const added = await subscriptions.subscribe(open.principal, requests);
+    streams.remember(stream.id, requests);
     stream.detach(removed);
     // While the positions were looked up, another change may have added the same topic.
     const now = new Set(stream.topics);
-    for (const subscription of subscriptions) if (now.has(subscription.topic)) subscription.close();
-    stream.attach(subscriptions.filter(({ topic }) => !now.has(topic)));
+    for (const subscription of added) if (now.has(subscription.topic)) subscription.close();
+    stream.attach(added.filter(({ topic }) => !now.has(topic)));
     return { kind: 'done', topics: stream.topics };
   }
 
-  function renew(open: OpenStream, by: Principal | undefined): ControlOutcome {
+  async function renew(open: OpenStream, by: Principal | undefined): Promise<ControlOutcome> {
     if (by === undefined || by.sub !== open.principal.sub) return { kind: 'forbidden' };
-    if (!open.stream.topics.every((topic) => rights.may(by, 'subscribe', topic))) return { kind: 'forbidden' };
+    const isOpen = (topic: string) => collections?.isDecidedByPostgres(topic) === true;
+    if (!open.stream.topics.every((topic) => rights.may(by, 'subscribe', topic) || isOpen(topic)))
+      return { kind: 'forbidden' };
+    const former = open.principal;
     open.principal = by;
+    await changeViews(open, former);
     open.stream.renew(by.expires);
     return { kind: 'done', topics: open.stream.topics };
+  }
+
+  /** Whoever sees other rows under the new token is told what differs. */
+  async function changeViews({ stream, principal, requests }: OpenStream, former: Principal): Promise<void> {
+    const before = new Map(stream.subscriptions.map((each) => [each.topic, each]));
+    const changed = stream.topics.filter((topic) => collections?.seesOtherwise(topic, former, principal) === true);
+    const again = changed.flatMap((topic): SubscribeRequest[] => {
+      const request = requests.get(topic);
+      const cursor = before.get(topic)?.position;
+      if (request === undefined) return [];
+      return [{ ...request, start: cursor === undefined ? request.start : { kind: 'cursor', cursors: [cursor] } }];
+    });
+    if (again.length === 0) return;
+    const added = await subscriptions.subscribe(principal, again, before);
+    stream.detach(new Set(changed));
+    stream.attach(added);
   }
 
   async function ask(request: Request, by?: Principal): Promise<ControlOutcome> {

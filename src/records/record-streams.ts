@@ -60,6 +60,15 @@ export class RecordStreams {
     return this.#views.size;
   }
 
+  /** The field of a filter that cannot be filtered by, or cannot have its value; `undefined` when all is well. @throws StoreUnavailable */
+  async misfit({ topic, filters = [] }: SubscribeRequest): Promise<string | undefined> {
+    const streamed = this.#options.collections.get(topic);
+    if (streamed === undefined) return undefined;
+    const { collection, facts } = streamed;
+    const canonical = await canonicalFilters(this.#options.store.database, collection, facts, filters);
+    return canonical.ok ? undefined : canonical.field;
+  }
+
   /**
    * @param before the reader's subscription under an earlier token: it is told what differs, where that can be known, and otherwise
    *   of a gap

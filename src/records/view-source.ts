@@ -8,6 +8,7 @@ import type { Collection } from './collection.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
 import { parseKey } from './record-key.ts';
+import { ViewTooLarge } from './view-too-large.ts';
 import type { Caller } from './visibility.ts';
 import { readVisibleRows, type VisibleRow } from './visible-rows.ts';
 import type { WireRecord } from './wire-types.ts';
@@ -36,11 +37,6 @@ export interface RowsRead extends ReadMoment {
 export type EventsBetween =
   | { readonly kind: 'events'; readonly events: readonly LogEvent[] }
   | { readonly kind: 'gone'; readonly reason: GapReason };
-
-/** The view would hold more rows than it may. */
-export class ViewTooLarge extends Error {
-  override readonly name = 'ViewTooLarge';
-}
 
 export interface ViewSourceOptions {
   readonly collection: Collection;

@@ -30,12 +30,12 @@ export function tooManyTopics({ limits }: Services): ProblemError {
   return new ProblemError('too-many-topics', { detail: `A stream has at most ${limits.topicsPerStream} topics.` });
 }
 
-function read(
+async function read(
   c: RequestContext,
   services: Services,
   topics: readonly string[],
   query: ReadQuery,
-): Response | Promise<Response> {
+): Promise<Response> {
   requireRight(services, c.get('principal'), 'subscribe', topics);
   const format = query.format ?? negotiate(c.req.header('Accept'));
   if (format === undefined) {
@@ -46,6 +46,7 @@ function read(
   const wait = query.wait ?? 0;
   const fallback = format === 'json' && wait === 0 ? 'earliest' : 'latest';
   const requests = subscribeRequests(topics, query, c.req.header('Last-Event-ID'), fallback);
+  await services.subscriptions.check(requests);
   if (format === 'json') {
     const limit = Math.min(query.limit ?? DEFAULT_PAGE, services.limits.pageEvents);
     return answerPage(c, services, requests, { limit, waitSeconds: wait });

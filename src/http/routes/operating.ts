@@ -12,7 +12,7 @@ const READY_MS = 2000;
 export type MetricsSource = () => Promise<{ readonly contentType: string; readonly text: string }>;
 
 export function operatingRoute(
-  { store, draining }: Pick<Services, 'store' | 'draining'>,
+  { store, draining, collections }: Pick<Services, 'store' | 'draining' | 'collections'>,
   metrics: MetricsSource | undefined,
 ): Hono<Env> {
   const documents = new Map<string, string>();
@@ -39,7 +39,8 @@ export function operatingRoute(
     .get('/openapi.json', (c) => {
       // The document says where the API is mounted, so there is one for each place.
       const base = c.req.path.slice(0, -'/openapi.json'.length);
-      const known = documents.get(base) ?? JSON.stringify(openApiDocument(base));
+      const known =
+        documents.get(base) ?? JSON.stringify(openApiDocument(base, { collections: collections !== undefined }));
       if (documents.size < 16) documents.set(base, known);
       return c.body(known, 200, { 'Content-Type': 'application/json' });
     })

@@ -19,6 +19,7 @@ export function publishRoute(services: Services): Hono<Env> {
     const { topic } = c.req.valid('param');
     const principal = c.get('principal');
     requireRight(services, principal, 'publish', [topic]);
+    if (services.collections?.has(topic)) throw new ProblemError('forbidden', { detail: COLLECTION });
     const verdict = callers.write(principal, c.get('address'));
     if (!verdict.ok) throw rateLimited(verdict.retryAfterMs);
     const key = idempotencyKey(c);
@@ -52,6 +53,7 @@ export function publishRoute(services: Services): Hono<Env> {
   });
 }
 
+const COLLECTION = 'The topic is a collection: its events are the changes of its records.';
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const REPLAYED = { ...JSON_TYPE, 'Idempotent-Replayed': 'true' };
 

@@ -24,18 +24,15 @@ export function streamsRoute(services: Services): Hono<Env> {
     throw new ProblemError(outcome.kind);
   };
   return new Hono<Env>()
-    .post('/streams', body, validate('json', streamOpenSchema), (c) => {
+    .post('/streams', body, validate('json', streamOpenSchema), async (c) => {
       const { topics, format, named } = c.req.valid('json');
       const unique = new Map(topics.map((topic) => [topic.topic, topic]));
       if (unique.size > limits.topicsPerStream) throw tooManyTopics(services);
       requireRight(services, c.get('principal'), 'subscribe', [...unique.keys()]);
+      const requests = [...unique.values()].map(subscribeRequest);
+      await services.subscriptions.check(requests);
       const chosen = format ?? (negotiate(c.req.header('Accept')) === 'ndjson' ? 'ndjson' : 'sse');
-      return openStream(
-        c,
-        services,
-        chosen === 'sse' && named ? 'sse-named' : chosen,
-        [...unique.values()].map(subscribeRequest),
-      );
+      return openStream(c, services, chosen === 'sse' && named ? 'sse-named' : chosen, requests);
     })
     .patch(
       '/streams/:stream',
@@ -53,6 +50,7 @@ export function streamsRoute(services: Services): Hono<Env> {
           'subscribe',
           add.map(({ topic }) => topic),
         );
+        await services.subscriptions.check(add.map(subscribeRequest));
         return changed(c, await streamControl.change(stream, principal, add, remove), stream);
       },
     )

@@ -1,0 +1,105 @@
+/** Patching one record, with a three-way merge against the version that the client started from (protocol section 6). */
+
+import { mayWrite } from '../protocol/preconditions.ts';
+import type { Collection } from './collection.ts';
+import { mergeRecord } from './merge.ts';
+import { type Conflict, type Refusal, Refused, refuse, type Written } from './outcome.ts';
+import { readPatch, type Values } from './record-input.ts';
+import { parseKey } from './record-key.ts';
+import { lockRow, type Row, updateRow } from './record-sql.ts';
+import type { PatchRequest } from './records.ts';
+import { parseRecord, recordFilter } from './sees-record.ts';
+import { isSameValue } from './wire-equality.ts';
+import { toColumns } from './wire-row.ts';
+import type { WireRecord } from './wire-types.ts';
+import { type WriteParts, writeRecords } from './write-transaction.ts';
+
+/** The base has to be looked up first: an embedded database could not do so while the transaction is open. */
+class BaseNeeded extends Error {
+  override readonly name = 'BaseNeeded';
+}
+
+export async function patchRecord(
+  parts: WriteParts,
+  collection: Collection,
+  request: PatchRequest,
+): Promise<Written | Refusal | Conflict> {
+  const { caller, preconditions, baseVersion } = request;
+  const key = parseKey(collection, request.key);
+  if (key === undefined) throw refuse('not-found');
+  const patch = readPatch(collection, request.value);
+  const sees = recordFilter(collection.visibility, caller);
+  const columns = Object.keys(patch).flatMap((property) => collection.byProperty.get(property)?.column ?? []);
+  let older: { readonly record: WireRecord | undefined } | undefined;
+
+  const attempt = () =>
+    writeRecords(parts, collection, request, {
+      removing: false,
+      values: `[${toColumns(collection, patch)}]`,
+      columns,
+      key,
+      async run(transaction, facts) {
+        const found = await lockRow(transaction, collection, facts, key);
+        if (found === undefined || !sees(found.record)) throw refuse('not-found');
+        if (!mayWrite(preconditions, found.version)) throw refuse('precondition-failed');
+        const ofBase = baseVersion === undefined || String(baseVersion) === found.version;
+        if (!ofBase && older === undefined) throw new BaseNeeded();
+        const current = parseRecord(found.record);
+        const base = ofBase ? current : older?.record;
+        const { values, merged } = merge(collection, { base, current, patch, found });
+        const set = Object.keys(values).flatMap((property) => collection.byProperty.get(property)?.column ?? []);
+        const json = toColumns(collection, values);
+        const row: Row | undefined =
+          set.length === 0
+            ? found
+            : await updateRow(transaction, collection, facts, key, { set, reset: [], values: json });
+        if (row === undefined || !sees(row.record)) throw refuse('forbidden');
+        return { kind: 'written', effect: 'changed', records: [row], merged, replayed: false };
+      },
+    });
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!(error instanceof BaseNeeded) || baseVersion === undefined) throw error;
+  }
+  const record = await parts.versionAt?.(collection, request.key, baseVersion, caller);
+  older = { record: record !== undefined && sees(JSON.stringify(record)) ? record : undefined };
+  return attempt();
+}
+
+/** @throws Refused with the conflict */
+function merge(
+  collection: Collection,
+  sides: {
+    readonly base: WireRecord | undefined;
+    readonly current: WireRecord;
+    readonly patch: Values;
+    readonly found: Row;
+  },
+): { readonly values: Values; readonly merged: boolean } {
+  const { base, current, patch, found } = sides;
+  const result =
+    base === undefined ? mergeBlindly(collection, current, patch) : mergeRecord(collection, { base, current, patch });
+  if (result.kind === 'merged') return result;
+  throw new Refused({
+    kind: 'conflict',
+    // Whether Postgres let this caller see the row as it was then cannot be asked any more.
+    base: base && collection.visibility.kind !== 'rls' ? JSON.stringify(base) : undefined,
+    current: found.record,
+    yours: JSON.stringify(patch),
+    fields: result.fields,
+  });
+}
+
+/** Without the base, nobody can say who changed what: only what is there already is no conflict. */
+function mergeBlindly(collection: Collection, current: WireRecord, patch: Values) {
+  const fields = collection.columns
+    .filter((column) => {
+      const { property } = column;
+      return Object.hasOwn(patch, property) && !isSameValue(column, current[property] ?? null, patch[property]);
+    })
+    .map(({ property }) => property);
+  return fields.length > 0
+    ? { kind: 'conflict' as const, fields }
+    : { kind: 'merged' as const, values: {}, merged: false };
+}

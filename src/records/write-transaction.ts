@@ -1,0 +1,75 @@
+/** The transaction of a write: settings, idempotency, the caller's role, and what a failure means. */
+import type { Transaction } from '../store/postgres/database.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import { becomeCaller, leaveCaller, setWireForm } from './caller-session.ts';
+import type { Collection } from './collection.ts';
+import { explainFailure, type FailedWrite, isKeyTaken, readDriverError } from './database-refusal.ts';
+import { type Conflict, type Refusal, Refused, type Written } from './outcome.ts';
+import type { RecordsOptions, WriteRequest } from './records.ts';
+import { claimWrite, keepWrite } from './remembered-write.ts';
+import type { TableCatalog } from './table-catalog.ts';
+import type { TableFacts } from './table-facts.ts';
+
+export interface WriteParts extends Pick<RecordsOptions, 'database' | 'kick' | 'versionAt'> {
+  readonly catalog: TableCatalog;
+}
+
+/** What is to be done, and what to tell when the database refuses it. */
+export interface WriteWork extends Pick<FailedWrite, 'removing' | 'values' | 'columns' | 'key'> {
+  /** Runs as the caller. May be run again, in a transaction of its own each time. @throws Refused, which rolls it back */
+  readonly run: (transaction: Transaction, facts: TableFacts) => Promise<Written>;
+  /** Whether to try again when another record got the same key meanwhile: it will then be found. */
+  readonly retryOnKey?: boolean;
+}
+
+/** How often a write is tried that collides with others. */
+const ATTEMPTS = 4;
+
+/**
+ * Writes.
+ *
+ * @throws StoreUnavailable when the database is away, or the write collides with others again and again
+ * @throws what `run` throws, unless it is a refusal
+ */
+export async function writeRecords(
+  { database, kick, catalog }: WriteParts,
+  collection: Collection,
+  { caller, mutation, idempotency }: WriteRequest,
+  { run, retryOnKey = false, ...failed }: WriteWork,
+): Promise<Written | Refusal | Conflict> {
+  const facts = await catalog.of(collection);
+  const { visibility } = collection;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const written = await database.transaction(async (transaction) => {
+        await setWireForm(transaction, { actor: caller.sub, mutation });
+        const earlier = idempotency && (await claimWrite(transaction, idempotency));
+        if (earlier !== undefined) return earlier;
+        await becomeCaller(transaction, visibility, caller);
+        const done = await run(transaction, facts);
+        if (idempotency !== undefined) {
+          await leaveCaller(transaction, visibility);
+          await keepWrite(transaction, idempotency, done);
+        }
+        return done;
+      });
+      if (!written.replayed) kick();
+      return written;
+    } catch (error) {
+      if (error instanceof Refused) return error.outcome;
+      if (attempt < ATTEMPTS && isCollision(error)) continue;
+      const failure = { collection, ...failed };
+      if (attempt < ATTEMPTS && retryOnKey && (await isKeyTaken(database, failure, error))) continue;
+      const refusal = await explainFailure(database, failure, error);
+      if (refusal !== undefined) return refusal;
+      if (readDriverError(error) !== undefined) catalog.forget(collection);
+      throw error;
+    }
+  }
+}
+
+/** A serialisation failure or a deadlock: nobody's mistake, and the next attempt may well succeed. */
+function isCollision(error: unknown): boolean {
+  const code = readDriverError(error instanceof StoreUnavailable ? error.cause : error)?.code;
+  return code === '40001' || code === '40P01';
+}
