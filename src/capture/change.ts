@@ -26,6 +26,11 @@ export interface RelayTarget {
   readonly topic: string;
   /** What a change is in the log: none, one or several events. Must be pure, because a move that failed is done again. */
   toBodies(change: Change): readonly EventBody[];
+  /**
+   * The key of a row's image. Where it is given, the changes of one row in one transaction come as one: what the transaction did to it
+   * in all. (Of a transaction that is moved in several pieces, in each piece.)
+   */
+  keyOf?(image: string): string;
 }
 
 /** The targets that a node knows, by `sluice.captures.id`: one, or several that each get every change. */

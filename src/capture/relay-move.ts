@@ -9,6 +9,7 @@ import type { Transaction } from '../store/postgres/database.ts';
 import { appendTo } from '../store/postgres/log.ts';
 import type { StoredBatch } from '../store/store.ts';
 import type { Change, RelayTarget, RelayTargets } from './change.ts';
+import { netChanges } from './net-changes.ts';
 import type { WaitingTransaction } from './relay-plan.ts';
 
 /** The most that is read, and that is appended at once: changes or events, and bytes of them, unless one alone is larger. */
@@ -142,10 +143,9 @@ function toPieces(changes: readonly Change[], targets: RelayTargets): readonly (
   const appends: Map<string, EventBody[]>[] = [];
   let events = PIECE;
   let length = 0;
-  for (const change of changes) {
-    const found = targets.get(change.capture);
-    if (found === undefined) throw new Error(`a change of capture ${change.capture} was taken, which has no target`);
-    for (const { topic, body } of [found].flat().flatMap((target) => bodiesOf(change, target))) {
+  for (const { change, target } of ofTargets(changes, targets)) {
+    const { topic } = target;
+    for (const body of bodiesOf(change, target)) {
       let open = appends.at(-1);
       if (open === undefined || events >= PIECE || (length > 0 && length + body.length > PIECE_BYTES)) {
         open = new Map();
@@ -169,15 +169,46 @@ function toPieces(changes: readonly Change[], targets: RelayTargets): readonly (
   );
 }
 
-function bodiesOf(
-  change: Change,
-  target: RelayTarget,
-): readonly { readonly topic: string; readonly body: EventBody }[] {
-  const { topic } = target;
+interface ChangeOfTarget {
+  readonly change: Change;
+  readonly target: RelayTarget;
+}
+
+/** What each target gets, transaction by transaction. */
+function ofTargets(changes: readonly Change[], targets: RelayTargets): readonly ChangeOfTarget[] {
+  const result: ChangeOfTarget[] = [];
+  for (let from = 0; from < changes.length; ) {
+    const of = changes[from]?.transaction;
+    let to = from;
+    while (changes[to] !== undefined && changes[to]?.transaction === of) to += 1;
+    const transaction = changes.slice(from, to);
+    for (const [capture, own] of Map.groupBy(transaction, (change) => change.capture)) {
+      const found = targets.get(capture);
+      if (found === undefined) throw new Error(`a change of capture ${capture} was taken, which has no target`);
+      for (const target of [found].flat()) for (const change of netOf(own, target)) result.push({ change, target });
+    }
+    from = to;
+  }
+  return result;
+}
+
+function netOf(changes: readonly Change[], target: RelayTarget): readonly Change[] {
+  if (target.keyOf === undefined) return changes;
   try {
-    return target.toBodies(change).map((body) => ({ topic, body }));
+    return netChanges(changes, (image) => target.keyOf?.(image) ?? '');
   } catch (cause) {
-    throw new Error(`change ${change.id} of capture ${change.capture} cannot become an event of ${topic}`, { cause });
+    const [first] = changes;
+    throw new Error(`change ${first?.id} of capture ${first?.capture} has no key for ${target.topic}`, { cause });
+  }
+}
+
+function bodiesOf(change: Change, target: RelayTarget): readonly EventBody[] {
+  try {
+    return target.toBodies(change);
+  } catch (cause) {
+    throw new Error(`change ${change.id} of capture ${change.capture} cannot become an event of ${target.topic}`, {
+      cause,
+    });
   }
 }
 

@@ -3,11 +3,13 @@ import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core';
 import { encodeEventBody } from '../protocol/event.ts';
 import { type CapturedChange, toEventBodies } from './change-event.ts';
 import { type Collection, quoteName } from './collection.ts';
+import { keyOfImage } from './record-key.ts';
 import { DEPENDENCY_TYPE } from './seen-change.ts';
 
 export interface CaptureTarget {
   readonly topic: string;
   toBodies(change: CapturedChange): readonly string[];
+  keyOf?(image: string): string;
 }
 
 /** A table that must be captured, as SQL writes it, and what becomes of its changes. */
@@ -31,7 +33,11 @@ export function dependenciesOf({ visibility }: Collection): readonly string[] {
 }
 
 function changesOf(collection: Collection): CaptureTarget {
-  return { topic: collection.name, toBodies: (change) => toEventBodies(collection, change) };
+  return {
+    topic: collection.name,
+    toBodies: (change) => toEventBodies(collection, change),
+    keyOf: (image) => keyOfImage(collection, image),
+  };
 }
 
 function wordOf({ name }: Collection, table: string): CaptureTarget {
