@@ -16,7 +16,8 @@ interface Net {
  *
  * @param changes in the order in which they were made
  * @param keyOf the key of a row's image
- * @returns at most one change of each row, in the order of their last changes
+ * @returns the rows that are gone from under their keys, then those that are there: each in the order of their last changes. A row
+ *   whose key was changed is among both
  * @throws what `keyOf` throws
  */
 export function netChanges(changes: readonly Change[], keyOf: (image: string) => string): readonly Change[] {
@@ -37,12 +38,23 @@ export function netChanges(changes: readonly Change[], keyOf: (image: string) =>
     if (after !== undefined && after !== key) byKey.delete(key);
     byKey.set(after ?? key, net);
   }
-  return [...all].flatMap((net) => toChange(net) ?? []);
+  const nets = [...all];
+  // Keys may have gone round: none is taken before the row that had it is gone.
+  return [...nets.flatMap((net) => goneOf(net, keyOf)), ...nets.flatMap((net) => thereOf(net, keyOf))];
 }
 
-/** `undefined` when the row is as it was before, or was not there before or after. */
-function toChange({ old, last }: Net): Change | undefined {
-  if (old === null) return last.new === null ? undefined : { ...last, operation: 'I', old };
-  if (last.new === null) return { ...last, operation: 'D', old };
-  return old === last.new ? undefined : { ...last, operation: 'U', old };
+/** Whether the row was there before and is there after, under one key. */
+function stays({ old, last }: Net, keyOf: (image: string) => string): boolean {
+  return old !== null && last.new !== null && keyOf(old) === keyOf(last.new);
+}
+
+function goneOf(net: Net, keyOf: (image: string) => string): readonly Change[] {
+  const { old, last } = net;
+  return old === null || stays(net, keyOf) ? [] : [{ ...last, operation: 'D', old, new: null }];
+}
+
+function thereOf(net: Net, keyOf: (image: string) => string): readonly Change[] {
+  const { old, last } = net;
+  if (last.new === null || last.new === old) return [];
+  return stays(net, keyOf) ? [{ ...last, operation: 'U', old }] : [{ ...last, operation: 'I', old: null }];
 }
