@@ -48,6 +48,8 @@ export interface Subscriber {
   gap(gap: Gap, subscription: Subscription): void;
   /** Called once, when replay is done and live delivery has begun. */
   caughtUp(subscription: Subscription): void;
+  /** Learns that nothing more will come, because what is read has outgrown a bound. */
+  cutOff?(subscription: Subscription): void;
 }
 
 export interface Subscription {

@@ -8,6 +8,8 @@ export interface RetentionTaskOptions {
   readonly retention: (topic: string) => Retention;
   /** Which topics keep only the newest event of each key; absent: none. */
   readonly compact: ((topic: string) => boolean) | undefined;
+  /** What else is to be let go of in every run. */
+  readonly pruneAlso?: () => Promise<void>;
   readonly onPruned: (events: number) => void;
   readonly onFault: (error: unknown) => void;
   /** Pause between runs, in ms: a minute unless told. */
@@ -36,6 +38,7 @@ export function createRetentionTask(options: RetentionTaskOptions): RetentionTas
   async function once(): Promise<void> {
     try {
       options.onPruned(await log.prune(options.retention, clock()));
+      await options.pruneAlso?.();
       if (options.compact !== undefined) await compactAll(options.compact);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) options.onFault(error);

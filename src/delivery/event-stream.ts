@@ -166,6 +166,11 @@ export class EventStream implements Due {
     this.#tellIfReady();
   }
 
+  /** One of its feeds cannot go on. */
+  cutOff(): void {
+    this.close('limit');
+  }
+
   /** Goes on with another credential. */
   renew(expires: number | undefined): void {
     this.#expires = expires;

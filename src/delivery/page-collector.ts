@@ -107,6 +107,10 @@ export class PageCollector {
       this.#answer();
   }
 
+  cutOff(): void {
+    this.#finish({ kind: 'unavailable' });
+  }
+
   get #full(): boolean {
     return this.#events.length >= this.#options.limit || (this.#events.length > 0 && this.#size >= PAGE_SIZE);
   }
@@ -124,6 +128,7 @@ export class PageCollector {
   }
 
   #finish(result: PageResult): void {
+    if (this.#finished) return;
     this.#finished = true;
     this.#resolve(result);
     for (const feed of this.#feeds) feed.close();

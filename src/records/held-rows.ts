@@ -21,6 +21,9 @@ export interface ReadMoment {
   readonly exact: boolean;
 }
 
+/** What became of a row. Of one that has left: the version that was held. */
+export type Difference = { readonly kind: 'insert' | 'update' } | { readonly kind: 'delete'; readonly version: number };
+
 interface EarlyRow {
   /** The event for which the row was read. */
   readonly event: LogEvent;
@@ -62,10 +65,7 @@ export class HeldRows {
    * @param row `undefined` when it is not seen
    * @returns what the readers must be told, `undefined` for nothing; of a row that has left, the version that they hold
    */
-  take(
-    key: string,
-    row: HeldRow | undefined,
-  ): { readonly kind: 'insert' | 'update' } | { readonly kind: 'delete'; readonly version: number } | undefined {
+  take(key: string, row: HeldRow | undefined): Difference | undefined {
     const token = this.#held.get(key);
     if (row !== undefined) {
       if (token === row.token) return undefined;

@@ -162,7 +162,7 @@ export class RecordStreams {
     // Its last reader may have left it just now.
     if (view.closed) view = await open();
     const from = await this.#startOf(view, topic, start, print);
-    return new ViewReader(view, from, types, before instanceof ViewReader ? before.held : undefined);
+    return new ViewReader(view, from, types, before instanceof ViewReader ? before : undefined);
   }
 
   /** Where a reader of a view stands; `undefined` for one that begins live. */

@@ -13,22 +13,23 @@
  * **Who comes** with a cursor is told what became of the rows that changed since. Where it cannot be known whether they hold a row
  * that is not visible now, they are told of a gap: saying its key might tell them of a row that they never saw.
  *
- * **Bounds.** A view holds at most {@link MAX_HELD} keys, and a reader catches up over at most {@link MAX_CATCH_UP} events.
+ * **Bounds.** A view holds at most {@link MAX_HELD} keys, and a reader catches up over a bounded stretch of the log
+ * (`view-catch-up.ts`).
  */
 import type { Broker, Subscriber, Subscription } from '../broker/broker.ts';
 import { type Cursor, viewEpoch } from '../protocol/cursor.ts';
-import { renderHead } from '../protocol/event.ts';
-import { EventBatch, LogEvent } from '../protocol/event-batch.ts';
+import { EventBatch, type LogEvent } from '../protocol/event-batch.ts';
 import { StoreUnavailable } from '../store/store.ts';
-import { HeldRows, versionOf } from './held-rows.ts';
-import { bodyOf, DEPENDENCY_TYPE, deleteBody, loggedChange } from './seen-change.ts';
+import { HeldRows } from './held-rows.ts';
+import { DEPENDENCY_TYPE } from './seen-change.ts';
+import { catchUp } from './view-catch-up.ts';
+import { bodiesOfDifference, differenceBody, inOneStep, inOrder, rowEvent } from './view-events.ts';
 import type { ViewReader } from './view-reader.ts';
-import type { RowsRead, SeenRow, ViewSource } from './view-source.ts';
+import type { RowsRead, ViewSource } from './view-source.ts';
+import { ViewTooLarge } from './view-too-large.ts';
 
 /** The most rows of a view. */
 export const MAX_HELD = 200_000;
-/** The most events over which a reader catches up. */
-export const MAX_CATCH_UP = 20_000;
 /** Batches that wait to be looked at; beyond them the view falls behind, and reads on from the log. */
 const MAX_WAITING = 64;
 /** A view that nobody reads is kept for so long, in ms. */
@@ -158,11 +159,19 @@ export class RowView implements Subscriber {
         if (this.#joining.length > 0) await this.#admit();
         if (this.#loaded && this.#waiting.length === 0 && !this.#joining.some((reader) => this.#reaches(reader))) break;
       } catch (error) {
+        if (error instanceof ViewTooLarge) return this.#giveUp();
         if (!(error instanceof StoreUnavailable)) this.#options.onFault(error);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
     this.#running = false;
+  }
+
+  /** It has outgrown its bound: nobody is left to believe that it goes on. */
+  #giveUp(): void {
+    const readers = [...this.#readers, ...this.#joining];
+    this.close();
+    for (const reader of readers) reader.ended();
   }
 
   async #load(): Promise<void> {
@@ -226,8 +235,7 @@ export class RowView implements Subscriber {
       const row = read.rows.get(key);
       const difference = this.#rows.take(key, row);
       if (difference === undefined) continue;
-      const body =
-        difference.kind === 'delete' ? deleteBody(event, difference.version) : rowBody(event, difference.kind, row);
+      const body = differenceBody(event, difference, row);
       told.push(event.withBody(body, this.#viewEpoch, late ? this.#seq : event.seq));
     }
     // Who is too slow for what is told late comes back with the same cursor.
@@ -244,22 +252,18 @@ export class RowView implements Subscriber {
       this.#loaded = false;
       return;
     }
-    const head = renderHead(this.topic, Date.now());
     const bodies: string[] = [];
     const there = new Map(rows.map((row) => [row.key, row]));
     for (const key of new Set([...there.keys(), ...this.#rows.all.keys()])) {
       const row = there.get(key);
       const difference = this.#rows.take(key, row);
       if (difference === undefined) continue;
-      const at = place(this.topic, key);
-      bodies.push(
-        difference.kind === 'delete' ? deleteBody(at, difference.version) : rowBody(at, difference.kind, row),
-      );
+      bodies.push(differenceBody(rowEvent(this.topic, key), difference, row));
     }
     this.#rows.reset(rows);
     const after = this.#seq;
     this.#seq = Math.max(seq, after);
-    const events = this.#inOneStep(head, bodies, after);
+    const events = inOneStep(this.topic, bodies, after, this.position);
     for (const reader of this.#readers) if (now() - reader.joinedAt < DOUBT_MS) reader.gap(before, 'unknown-epoch');
     this.#tell(after, events);
   }
@@ -290,95 +294,39 @@ export class RowView implements Subscriber {
     }
   }
 
-  /** What a reader who holds other rows, of another view, must be told to hold those of this one. */
-  async #differenceFrom(holds: ReadonlyMap<string, string>): Promise<EventBatch> {
-    const gone = [...holds].filter(([key]) => !this.#rows.all.has(key));
-    const differing = [...this.#rows.all].filter(([key, token]) => holds.get(key) !== token).map(([key]) => key);
-    const rows = [...((await this.#read(differing))?.rows.values() ?? [])];
-    const head = renderHead(this.topic, Date.now());
-    const bodies = [
-      ...gone.map(([key, token]) => deleteBody(place(this.topic, key), versionOf(token))),
-      ...rows.map((row) => rowBody(place(this.topic, row.key), holds.has(row.key) ? 'update' : 'insert', row)),
-    ];
-    return new EventBatch(this.topic, this.#viewEpoch, this.#seq, this.#seq, this.#inOneStep(head, bodies, this.#seq));
-  }
-
-  /**
-   * Events that belong together. Only the last one moves the cursor: whoever is cut off between them comes back with a cursor
-   * that is not of this view's past, and is told of a gap.
-   */
-  #inOneStep(head: string, bodies: readonly string[], before: number): readonly LogEvent[] {
-    const epoch = this.#viewEpoch;
-    return bodies.map((body, index) => {
-      const last = index === bodies.length - 1;
-      return new LogEvent(
-        last ? { epoch, seq: this.#seq } : { epoch: viewEpoch(epoch, 'between'), seq: before },
-        head,
-        body,
-      );
-    });
-  }
-
   /** What a reader must be told before it is where the view is. */
   async #catchUp(reader: ViewReader): Promise<EventBatch | undefined> {
-    const { from: start, holds } = reader;
+    const { from, holds } = reader;
+    const { position } = this;
     if (holds !== undefined) return this.#differenceFrom(holds);
-    if (start === undefined) return undefined;
-    if (start.epoch !== this.#viewEpoch) {
-      reader.gap(start, 'unknown-epoch');
+    if (from === undefined) return undefined;
+    if (from.epoch !== position.epoch) {
+      reader.gap(from, 'unknown-epoch');
       return undefined;
     }
-    const early = this.#rows.earlyAt(start.seq);
-    if (start.seq === this.#seq && early?.length === 0) return undefined;
-    const page = await this.#options.source.events(start.seq, this.#seq, MAX_CATCH_UP);
-    if (page.kind === 'gone' || early === undefined) {
-      reader.gap(start, page.kind === 'gone' ? page.reason : 'lagged');
-      return undefined;
-    }
-    const first = new Map<string, LogEvent>();
-    const last = new Map<string, LogEvent>();
-    for (const event of [...early, ...page.events]) {
-      if (event.key === undefined) continue;
-      if (!first.has(event.key)) first.set(event.key, event);
-      last.set(event.key, event);
-    }
-    const events = inOrder(last);
-    const read = await this.#read(last.keys());
-    let certain = !page.events.some(({ type }) => type === DEPENDENCY_TYPE);
-    const missed: LogEvent[] = [];
-    for (const event of events) {
-      const key = event.key ?? '';
-      const row = read?.rows.get(key);
-      const begun = first.get(key);
-      const isNew = begun?.type === 'insert' && begun.seq > start.seq;
-      let body: string | undefined;
-      if (row !== undefined) body = rowBody(event, isNew ? 'insert' : 'update', row);
-      else if (this.#rows.knows(key)) body = deleteBody(event, loggedChange(event)?.version ?? 0);
-      else if (!isNew) certain = false;
-      if (body !== undefined) missed.push(event.withBody(body, this.#viewEpoch, Math.max(event.seq, start.seq)));
-    }
+    const missed = await catchUp(this.#options.source, this.#rows, from, position);
     // What was read now may be news to the others too; and what this one is told, all hold from now on.
-    const news = this.#differences(events, read, true);
-    if (news.length > 0) this.#tell(this.#seq, news);
-    if (!certain) {
-      reader.gap(start, 'unknown-epoch');
-      return undefined;
-    }
-    return new EventBatch(this.topic, this.#viewEpoch, start.seq, this.#seq, missed);
+    const news = this.#differences(missed.changes, missed.read, true);
+    if (news.length > 0) this.#tell(position.seq, news);
+    if (missed.kind === 'missed')
+      return new EventBatch(this.topic, position.epoch, from.seq, position.seq, missed.events);
+    reader.gap(from, missed.reason);
+    return undefined;
   }
-}
 
-/** In the order of the log. */
-function inOrder(events: ReadonlyMap<string, LogEvent>): readonly LogEvent[] {
-  return [...events.values()].sort((a, b) => a.seq - b.seq);
-}
-
-/** An event that only says which row is meant. */
-function place(topic: string, key: string): LogEvent {
-  return new LogEvent(undefined, renderHead(topic, 0), `"type":"update","data":null,"key":${JSON.stringify(key)}}`);
-}
-
-function rowBody(event: LogEvent, type: 'insert' | 'update', row: SeenRow | undefined): string {
-  if (row === undefined) throw new Error('a row that is told must be there');
-  return bodyOf(event, type, `{"new":${row.record},"version":${row.version}}`);
+  /** What a reader who holds other rows, of another view, must be told to hold those of this one. */
+  async #differenceFrom(holds: ReadonlyMap<string, string>): Promise<EventBatch> {
+    const { topic, position } = this;
+    const held = this.#rows.all;
+    const differing = [...held].filter(([key, token]) => holds.get(key) !== token).map(([key]) => key);
+    const read = await this.#read(differing);
+    const bodies = bodiesOfDifference(topic, holds, held, read?.rows ?? new Map());
+    return new EventBatch(
+      topic,
+      position.epoch,
+      position.seq,
+      position.seq,
+      inOneStep(topic, bodies, position.seq, position),
+    );
+  }
 }

@@ -10,7 +10,11 @@ export class ViewReader implements Subscription {
   readonly #types: ReadonlySet<string> | undefined;
   #subscriber: Subscriber | undefined;
   #from: Cursor | undefined;
-  #holds: ReadonlyMap<string, string> | undefined;
+  /** The subscription that it takes the place of. */
+  #before: ViewReader | undefined;
+  /** Whether another takes its place, and what it held at its end. */
+  #succeeded = false;
+  #left: ReadonlyMap<string, string> | undefined;
   #joined = false;
   #live = false;
   #closed = false;
@@ -18,17 +22,19 @@ export class ViewReader implements Subscription {
 
   /**
    * @param from where it stands; `undefined` begins live
-   * @param holds what it holds of another view, of which it comes: then it is told the difference, wherever it stands
+   * @param before its reader's subscription to another view: then it is told the difference. That one is to be closed before this
+   *   one is started
    */
   constructor(
     view: RowView,
     from: Cursor | undefined,
     types: readonly string[] = [],
-    holds: ReadonlyMap<string, string> | undefined = undefined,
+    before: ViewReader | undefined = undefined,
   ) {
     this.#view = view;
     this.#from = from;
-    this.#holds = holds;
+    this.#before = before;
+    if (before !== undefined) before.#succeeded = true;
     this.#types = types.length === 0 ? undefined : new Set(types);
     view.hold();
   }
@@ -50,14 +56,9 @@ export class ViewReader implements Subscription {
     return this.#from;
   }
 
-  /** What it holds of the view that it comes from. */
+  /** What its reader holds of the view that it comes from, where that is known. */
   get holds(): ReadonlyMap<string, string> | undefined {
-    return this.#holds;
-  }
-
-  /** What it holds now, if that is known: nothing is on its way to it. */
-  get held(): ReadonlyMap<string, string> | undefined {
-    return this.#joined ? new Map(this.#view.held) : undefined;
+    return this.#before === undefined ? undefined : this.#before.#left;
   }
 
   /** When it came to the view, in ms of the view's clock. */
@@ -77,6 +78,7 @@ export class ViewReader implements Subscription {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#succeeded && this.#joined) this.#left = new Map(this.#view.held);
     this.#view.leave(this);
     this.#view.release();
   }
@@ -89,7 +91,7 @@ export class ViewReader implements Subscription {
     this.#joined = true;
     this.#joinedAt = now;
     this.#from = undefined;
-    this.#holds = undefined;
+    this.#before = undefined;
     if (missed !== undefined) this.receive(missed);
     if (this.#live || !this.#joined) return;
     this.#live = true;
@@ -110,6 +112,11 @@ export class ViewReader implements Subscription {
     const chosen =
       types === undefined ? batch : new EventBatch(batch.topic, batch.epoch, batch.after, batch.last, events);
     this.#subscriber.deliver(chosen, this);
+  }
+
+  /** The view is no more. */
+  ended(): void {
+    this.#subscriber?.cutOff?.(this);
   }
 
   /** What lies between `requested` and the view's position cannot be told. It goes on from there. */
