@@ -1,0 +1,207 @@
+/** Streams of collections as a client reads them, over real HTTP. */
+import { integer, numeric, pgTable, text } from 'drizzle-orm/pg-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { collection } from '../../src/records/collection.ts';
+import { everyRow, rls, scope } from '../../src/records/visibility.ts';
+import { findPostgres } from '../support/postgres-database.ts';
+import { type Block, openSse } from '../support/sse-client.ts';
+import { until } from '../support/until.ts';
+import { openSystem, type System } from './system.ts';
+
+const server = await findPostgres();
+
+const SCHEMA = `
+  CREATE TABLE orders (id int PRIMARY KEY, owner text NOT NULL, status text NOT NULL, amount numeric(20,2) NOT NULL DEFAULT 0, version int NOT NULL DEFAULT 1);
+  CREATE TABLE notes (id int PRIMARY KEY, owner text NOT NULL, body text NOT NULL, version int NOT NULL DEFAULT 1);
+  ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+  GRANT SELECT ON notes TO authenticated;
+  CREATE POLICY own ON notes TO authenticated USING (owner = auth.jwt() ->> 'team')`;
+
+const orders = pgTable('orders', {
+  id: integer('id').primaryKey(),
+  owner: text('owner').notNull(),
+  status: text('status').notNull(),
+  amount: numeric('amount', { precision: 20, scale: 2 }).notNull().default('0'),
+  version: integer('version').notNull().default(1),
+});
+const notes = pgTable('notes', {
+  id: integer('id').primaryKey(),
+  owner: text('owner').notNull(),
+  body: text('body').notNull(),
+  version: integer('version').notNull().default(1),
+});
+
+const COLLECTIONS = [
+  collection('orders', { table: orders, visibility: everyRow(), filterable: ['status', 'id'] }),
+  collection('mine', { table: orders, visibility: scope((claims, row) => row['owner'] === claims['sub']) }),
+  collection('notes', { table: notes, visibility: rls({ claims: ['team'] }) }),
+];
+
+interface Told {
+  readonly type: string;
+  readonly key: string;
+  readonly data: { readonly new?: Record<string, unknown>; readonly old?: unknown; readonly version: number };
+}
+
+describe.skipIf(server === undefined)('streams of collections', () => {
+  let system: System;
+  beforeAll(async () => {
+    system = await openSystem({ schema: SCHEMA, captured: ['orders', 'notes'], collections: COLLECTIONS });
+  });
+  afterAll(() => system?.close());
+  beforeEach(async () => {
+    await system.sql`DELETE FROM orders`;
+    await system.sql`DELETE FROM notes`;
+  });
+
+  async function ask(
+    path: string,
+    { as = 'ann', claims = {}, ...init }: RequestInit & { as?: string; claims?: object } = {},
+  ) {
+    const token = await system.token({ sub: as, ...claims });
+    const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', ...init.headers };
+    return fetch(`http://127.0.0.1:${system.port(0)}/v1/${path}`, { ...init, headers });
+  }
+
+  /** Opens a stream after the list, and waits until it is live. */
+  async function follow(topic: string, { query = '', as = 'ann', claims = {} } = {}) {
+    const blocks: Block[] = [];
+    const list = (await (await ask(`collections/${topic}`, { as, claims })).json()) as { cursor: string };
+    const connection = openSse({
+      port: system.port(0),
+      path: `/v1/topics/${topic}/events?after=${list.cursor}${query}`,
+      token: await system.token({ sub: as, ...claims }),
+      onBlock: (block) => blocks.push(block),
+    });
+    onTestFinished(() => connection.close());
+    await until('the stream is live', () => blocks.some(({ event }) => event === '$ready'));
+    const told = (): Told[] =>
+      blocks.flatMap(({ event, data }) => (event === undefined ? [JSON.parse(data) as Told] : []));
+    return { blocks, told, named: (name: string) => blocks.filter(({ event }) => event === name) };
+  }
+
+  it('tell of what anybody does to the table, with the digits as they were written', async () => {
+    const { told } = await follow('orders');
+    await system.sql`INSERT INTO orders VALUES (1, 'ann', 'open', 12345678901234567.89)`;
+    await system.sql`UPDATE orders SET status = 'paid' WHERE id = 1`;
+    await system.sql`UPDATE orders SET id = 2 WHERE id = 1`;
+    await system.sql`DELETE FROM orders WHERE id = 2`;
+    await until('all is told', () => told().length === 5);
+    expect(told().map(({ type, key, data }) => [type, key, data.version])).toEqual([
+      ['insert', '1', 1],
+      ['update', '1', 2],
+      ['delete', '1', 2],
+      ['insert', '2', 3],
+      ['delete', '2', 3],
+    ]);
+    expect(JSON.stringify(told()[1]?.data)).toContain('"old":{"status":"open"}');
+  });
+
+  it('tell rows that begin and cease to match a filter as inserts and deletes, and of the latter the key only', async () => {
+    const { told, named } = await follow('orders', { query: '&filter=status=eq.open' });
+    await system.sql`INSERT INTO orders VALUES (1, 'ann', 'paid'), (2, 'bob', 'open'), (3, 'cy', 'void')`;
+    await system.sql`UPDATE orders SET status = 'open' WHERE id = 1`;
+    await system.sql`UPDATE orders SET owner = 'dan' WHERE id = 2`;
+    await system.sql`UPDATE orders SET status = 'void' WHERE id = 2`;
+    await system.sql`DELETE FROM orders WHERE id = 3`;
+    await system.sql`DELETE FROM orders WHERE id = 1`;
+    await until('all is told', () => told().length === 5);
+    expect(told().map(({ type, key }) => `${type} ${key}`)).toEqual([
+      'insert 2',
+      'insert 1',
+      'update 2',
+      'delete 2',
+      'delete 1',
+    ]);
+    expect(told()[3]?.data).toEqual({ version: 3 });
+    expect(told()[1]?.data.new?.['status']).toBe('open');
+    expect(named('$gap')).toEqual([]);
+  });
+
+  it('under a scope show each caller theirs alone, and refuse the cursor of another caller by a gap', async () => {
+    const ann = await follow('mine');
+    const bob = await follow('mine', { as: 'bob' });
+    await system.sql`INSERT INTO orders VALUES (1, 'ann', 'open'), (2, 'bob', 'open')`;
+    await system.sql`UPDATE orders SET owner = 'bob' WHERE id = 1`;
+    await until('both know', () => ann.told().length === 2 && bob.told().length === 2);
+    expect(ann.told().map(({ type, key }) => `${type} ${key}`)).toEqual(['insert 1', 'delete 1']);
+    expect(bob.told().map(({ type, key }) => `${type} ${key}`)).toEqual(['insert 2', 'insert 1']);
+    expect(ann.told()[1]?.data).toEqual({ version: 2 });
+    const cursor = ann.blocks.at(-1)?.id ?? '';
+    const blocks: Block[] = [];
+    const foreign = openSse({
+      port: system.port(0),
+      path: `/v1/topics/mine/events?after=${cursor}`,
+      token: await system.token({ sub: 'bob' }),
+      onBlock: (block) => blocks.push(block),
+    });
+    onTestFinished(() => foreign.close());
+    await until('it is told', () => blocks.some(({ event }) => event === '$gap'));
+    expect(blocks.find(({ event }) => event === '$gap')?.data).toContain('unknown-epoch');
+  });
+
+  it('under row-level security tell the difference when the token is replaced by one that sees other rows', async () => {
+    await system.sql`INSERT INTO notes VALUES (1, 'red', 'a'), (2, 'blue', 'b')`;
+    const reader = await follow('notes', { claims: { team: 'red' } });
+    const { stream } = JSON.parse(reader.named('$open')[0]?.data ?? '{}') as { stream: string };
+    const renewed = await ask(`streams/${stream}/token`, { method: 'PUT', claims: { team: 'blue' } });
+    expect(renewed.status).toBe(200);
+    await until('it is told', () => reader.told().length === 2);
+    expect(reader.told().map(({ type, key }) => `${type} ${key}`)).toEqual(['delete 1', 'insert 2']);
+    await system.sql`UPDATE notes SET body = 'c' WHERE owner = 'red'`;
+    await system.sql`UPDATE notes SET body = 'd' WHERE owner = 'blue'`;
+    await until('it goes on', () => reader.told().length === 3);
+    expect(reader.told()[2]).toMatchObject({ type: 'update', key: '2', data: { new: { body: 'd' } } });
+    expect(reader.named('$gap')).toEqual([]);
+  });
+
+  it('under row-level security are open to whom the policies let, and empty for all others', async () => {
+    await system.sql`INSERT INTO notes VALUES (1, 'red', 'a')`;
+    const nobody = await follow('notes', { claims: { team: 'green', sluice: {} } });
+    const red = await follow('notes', { claims: { team: 'red', sluice: {} } });
+    await system.sql`UPDATE notes SET body = 'b' WHERE id = 1`;
+    await until('it is told', () => red.told().length === 1);
+    expect(nobody.told()).toEqual([]);
+  });
+
+  it('stand beside other topics on one stream, and answer pages and long polls', async () => {
+    const opened: Block[] = [];
+    const connection = openSse({
+      port: system.port(0),
+      path: '/v1/events?topic=orders&topic=chat',
+      token: await system.token({ sub: 'ann' }),
+      onBlock: (block) => opened.push(block),
+    });
+    onTestFinished(() => connection.close());
+    await until('it is live', () => opened.some(({ event }) => event === '$ready'));
+    await system.sql`INSERT INTO orders VALUES (1, 'ann', 'open')`;
+    expect((await ask('topics/chat/events', { method: 'POST', body: '{"data":1}' })).status).toBe(201);
+    const events = () => opened.filter(({ event }) => event === undefined);
+    await until('both are told', () => events().length === 2);
+    expect(events().at(-1)?.id?.split('.')).toHaveLength(2);
+
+    const { cursor } = (await (await ask('collections/orders')).json()) as { cursor: string };
+    const poll = ask(`topics/orders/events?format=json&wait=20&after=${cursor}`);
+    await system.sql`UPDATE orders SET status = 'paid' WHERE id = 1`;
+    const page = (await (await poll).json()) as { events: Told[]; cursor: string };
+    expect(page.events.map(({ type, key }) => `${type} ${key}`)).toEqual(['update 1']);
+  });
+
+  it('refuse what is no filter of the collection, and whoever would publish to it', async () => {
+    const refusals = await Promise.all(
+      [
+        'owner=eq.ann',
+        'id=eq.x',
+        'nothing=eq.1',
+        'status.deep=eq.1',
+        'status;drop table orders=eq.1',
+        'id=gt.99999999999',
+      ].map(async (filter) => (await ask(`topics/orders/events?filter=${encodeURIComponent(filter)}`)).status),
+    );
+    expect(refusals).toEqual([400, 400, 400, 400, 400, 400]);
+    expect((await ask('topics/orders/events', { method: 'POST', body: '{"data":1}' })).status).toBe(403);
+    expect(
+      (await ask('streams', { method: 'POST', body: '{"topics":[{"topic":"orders","filter":["id=eq.x"]}]}' })).status,
+    ).toBe(400);
+  });
+});
