@@ -125,8 +125,8 @@ export class LiveCollections {
         if (facts === undefined) throw new Error(`the table of ${collection.name} is gone`);
         const { name } = collection;
         const drained = <Result>(work: (transaction: Transaction) => Promise<Result>) => this.#drained(name, work);
-        const pending = (transaction: Transaction) => isPending(transaction, this.#captures.get(name) ?? []);
-        return [name, { collection, facts, drained, pending }] as const;
+        const captures = this.#captures.get(name) ?? [];
+        return [name, { collection, facts, drained, captures }] as const;
       }),
     );
     this.#streams = new RecordStreams({
@@ -206,12 +206,4 @@ async function requireRowSecurity(database: Database): Promise<void> {
   if (installed.ok) return;
   throw new RowSecurityLacks(`rls() needs roles and functions that this server may not create. Run:
 ${installed.statements.map((statement) => `${statement};`).join('\n')}`);
-}
-
-async function isPending(transaction: Transaction, captures: readonly number[]): Promise<boolean> {
-  const [row] = await transaction.query<{ readonly pending: boolean }>(
-    'SELECT EXISTS (SELECT FROM sluice.changes WHERE capture = ANY ($1::int[])) AS pending',
-    [captures],
-  );
-  return row?.pending === true;
 }

@@ -19,6 +19,15 @@ const WIRE = `
          set_config('bytea_output', 'hex', true), set_config('sluice.actor', $1::text, true),
          set_config('sluice.mutation', $2::text, true)`;
 
+/** What a view needs to know and to set before it reads, in one go: it does so for every stretch of the log. */
+const BEGIN_VIEW = `
+  SELECT (SELECT latest FROM sluice.topics WHERE name = $3::text) AS latest,
+         EXISTS (SELECT FROM sluice.changes WHERE capture = ANY ($4::int[])) AS pending,
+         set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, MDY', true),
+         set_config('IntervalStyle', 'iso_8601', true), set_config('extra_float_digits', '1', true),
+         set_config('bytea_output', 'hex', true),
+         set_config('request.jwt.claims', $1::text, true), set_config('role', $2::text, true)`;
+
 const CALLER = `SELECT set_config('request.jwt.claims', $1::text, true), set_config('role', $2::text, true)`;
 
 export async function setWireForm(transaction: Transaction, { actor, mutation }: ChangeOrigin = {}): Promise<void> {
@@ -33,8 +42,37 @@ export async function setWireForm(transaction: Transaction, { actor, mutation }:
  */
 export async function becomeCaller(transaction: Transaction, visibility: Visibility, caller: Caller): Promise<void> {
   if (visibility.kind !== 'rls') return;
+  await taken(transaction.query(CALLER, [JSON.stringify(claimsThatCount(visibility, caller)), caller.role]));
+}
+
+/**
+ * Goes on as the caller of `rls()`, with rows in wire form.
+ *
+ * @returns the newest seq of the topic's log, and whether a change of the captures waits to come into it, before anything is read
+ * @throws Refused as {@link becomeCaller} does
+ */
+export async function beginView(
+  transaction: Transaction,
+  visibility: Visibility,
+  caller: Caller,
+  { topic, captures }: { readonly topic: string; readonly captures: readonly number[] },
+): Promise<{ readonly latest: number; readonly pending: boolean }> {
+  const claims = JSON.stringify(claimsThatCount(visibility, caller));
+  const [row] = await taken(
+    transaction.query<{ readonly latest: number | null; readonly pending: boolean }>(BEGIN_VIEW, [
+      claims,
+      caller.role,
+      topic,
+      captures,
+    ]),
+  );
+  return { latest: row?.latest ?? 0, pending: row?.pending ?? true };
+}
+
+/** Whether the role could be taken on. */
+async function taken<Answer>(statement: Promise<Answer>): Promise<Answer> {
   try {
-    await transaction.query(CALLER, [JSON.stringify(claimsThatCount(visibility, caller)), caller.role]);
+    return await statement;
   } catch (error) {
     const state = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
     // 22023: no such role; 42501: not ours to take on; 22P05 and 22021: claims that Postgres cannot hold.

@@ -13,6 +13,7 @@ import type { TableFacts } from './table-facts.ts';
 import { ViewReader } from './view-reader.ts';
 import { createViewSource, type ViewSourceOptions } from './view-source.ts';
 import { startInLog, ViewSubscription } from './view-subscription.ts';
+import { ViewTooLarge } from './view-too-large.ts';
 import { type Caller, fingerprint } from './visibility.ts';
 
 /** One collection, and what is needed to read it. */
@@ -21,7 +22,7 @@ export interface StreamedCollection {
   readonly facts: TableFacts;
   /** See `ViewSourceOptions`. */
   readonly drained: ViewSourceOptions['drained'];
-  readonly pending: ViewSourceOptions['pending'];
+  readonly captures: ViewSourceOptions['captures'];
 }
 
 export interface RecordStreamsOptions {
@@ -33,6 +34,8 @@ export interface RecordStreamsOptions {
   readonly onFault: (error: unknown) => void;
 }
 
+/** Views of one node, each of which holds the keys of its rows and asks the database about every change. */
+const MAX_VIEWS = 10_000;
 /** Projections whose batches are shared. */
 const MAX_SHARED = 10_000;
 
@@ -126,7 +129,7 @@ export class RecordStreams {
   }
 
   async #view(
-    { collection, drained, pending }: StreamedCollection,
+    { collection, drained, captures }: StreamedCollection,
     caller: Caller,
     filters: readonly Filter[],
     { topic, start, types }: SubscribeRequest,
@@ -136,6 +139,7 @@ export class RecordStreams {
     const print = fingerprint(collection.visibility, caller);
     const name = JSON.stringify([topic, print, filters.map(formatFilter).sort()]);
     const open = () => {
+      if (this.#views.size >= MAX_VIEWS) throw new ViewTooLarge(`more than ${MAX_VIEWS} views are read on this node`);
       const view = new RowView({
         // The filters are no part of it: they choose among rows that the caller may see anyhow.
         view: print,
@@ -145,7 +149,7 @@ export class RecordStreams {
           matches: compileRowFilters(collection, filters),
           store,
           drained,
-          pending,
+          captures,
         }),
         broker,
         now,

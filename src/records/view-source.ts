@@ -4,6 +4,7 @@ import type { GapReason } from '../protocol/control.ts';
 import type { LogEvent } from '../protocol/event-batch.ts';
 import type { Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
+import { beginView } from './caller-session.ts';
 import type { Collection } from './collection.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
@@ -46,8 +47,8 @@ export interface ViewSourceOptions {
   readonly store: PostgresStore;
   /** Runs work in a snapshot in which nothing of the collection, or of what it depends on, is on its way to the log. */
   readonly drained: <Result>(work: (transaction: Transaction) => Promise<Result>) => Promise<Result>;
-  /** Whether a change of the collection, or of what it depends on, is on its way to the log, as the transaction sees it. */
-  readonly pending: (transaction: Transaction) => Promise<boolean>;
+  /** The captures (`sluice.captures.id`) of the collection's table and of those that it depends on. */
+  readonly captures: readonly number[];
 }
 
 /** Rows asked for in one statement, and events read at once. */
@@ -60,7 +61,7 @@ export function createViewSource({
   matches,
   store,
   drained,
-  pending,
+  captures,
 }: ViewSourceOptions): ViewSource {
   const topic = collection.name;
   const { log, database } = store;
@@ -76,12 +77,22 @@ export function createViewSource({
   return {
     topic,
     async readAll(most) {
-      return drained(async (transaction) => {
-        const end = await endOfLog(transaction, topic);
-        const visible = await asCaller(() => readVisibleRows(transaction, collection, caller, { limit: most + 1 }));
-        if (visible.length > most) throw new ViewTooLarge(`more than ${most} rows of ${topic} are visible`);
-        return { epoch: store.epochOf(topic, end.incarnation), seq: end.latest, rows: wanted(visible) };
-      });
+      const readAt = (read: (transaction: Transaction) => Promise<readonly VisibleRow[]>) =>
+        drained(async (transaction) => {
+          const end = await endOfLog(transaction, topic);
+          const visible = await read(transaction);
+          if (visible.length > most) throw new ViewTooLarge(`more than ${most} rows of ${topic} are visible`);
+          return { epoch: store.epochOf(topic, end.incarnation), seq: end.latest, rows: wanted(visible) };
+        });
+      try {
+        return await readAt(async (transaction) => {
+          await beginView(transaction, collection.visibility, caller, { topic, captures });
+          return readVisibleRows(transaction, collection, { limit: most + 1 });
+        });
+      } catch (error) {
+        if (!mayNotRead(error)) throw error;
+        return readAt(async () => []);
+      }
     },
     async read(keys) {
       const rows = new Map<string, SeenRow>();
@@ -91,11 +102,10 @@ export function createViewSource({
         const visible = await asCaller(() =>
           database.transaction(
             async (transaction) => {
-              const { latest } = await endOfLog(transaction, topic);
-              const exact = !(await pending(transaction));
+              const begun = await beginView(transaction, collection.visibility, caller, { topic, captures });
               // Of several reads the log said all only if it did at each, and then up to the last.
-              moment = { latest, exact: exact && (moment?.exact ?? true) };
-              return readVisibleRows(transaction, collection, caller, { keys: some, limit: KEYS });
+              moment = { latest: begun.latest, exact: !begun.pending && (moment?.exact ?? true) };
+              return readVisibleRows(transaction, collection, { keys: some, limit: KEYS });
             },
             { isolation: 'repeatable read' },
           ),
@@ -140,10 +150,16 @@ async function asCaller(read: () => Promise<readonly VisibleRow[]>): Promise<rea
   try {
     return await read();
   } catch (error) {
-    const state = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-    if (error instanceof Refused || state === '42501') return [];
+    if (mayNotRead(error)) return [];
     throw error;
   }
+}
+
+function mayNotRead(error: unknown): boolean {
+  return (
+    error instanceof Refused ||
+    (typeof error === 'object' && error !== null && 'code' in error && error.code === '42501')
+  );
 }
 
 /** A key as `jsonb_populate_recordset` takes it: every part as text, which Postgres reads as the column's type. */

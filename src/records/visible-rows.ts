@@ -1,9 +1,7 @@
 /** The rows of a collection that a caller of `rls()` can see at this moment, as Postgres itself decides. */
 import type { Transaction } from '../store/postgres/database.ts';
-import { becomeCaller, setWireForm } from './caller-session.ts';
 import { type Collection, quoteName } from './collection.ts';
 import { keyOfImage } from './record-key.ts';
-import type { Caller } from './visibility.ts';
 import { toWire } from './wire-row.ts';
 
 export interface VisibleRow {
@@ -18,22 +16,18 @@ export interface VisibleRow {
 export type KeyColumns = string;
 
 /**
- * Reads rows as the caller.
+ * Reads rows as the role that the transaction has (see `beginView`).
  *
- * @param transaction whose last phase this is: the caller's role stays until its end
  * @param keys only these; all unless given
  * @param limit the most rows
- * @throws Refused when the server may not take on the caller's role; the driver's error when the role may not read the table
+ * @throws the driver's error when the role may not read the table
  */
 export async function readVisibleRows(
   transaction: Transaction,
   collection: Collection,
-  caller: Caller,
   { keys, limit }: { readonly keys?: readonly KeyColumns[]; readonly limit: number },
 ): Promise<readonly VisibleRow[]> {
   const { sqlName, key } = collection;
-  await setWireForm(transaction);
-  await becomeCaller(transaction, collection.visibility, caller);
   const image = `SELECT to_jsonb(t)::text AS image, concat(t.xmin, '/', hashtextextended(to_jsonb(t)::text, 0)) AS token FROM ${sqlName} t`;
   const same = key.map(({ column }) => `t.${quoteName(column)} = w.${quoteName(column)}`).join(' AND ');
   const rows =

@@ -164,6 +164,25 @@ describe.skipIf(server === undefined)('streams of collections', () => {
     expect(nobody.told()).toEqual([]);
   });
 
+  it('under row-level security are empty for a role that may not read the table, or that there is none of', async () => {
+    await system.sql`INSERT INTO notes VALUES (1, 'red', 'a')`;
+    for (const role of ['anon', 'nobody_at_all']) {
+      const blocks: Block[] = [];
+      const connection = openSse({
+        port: system.port(0),
+        path: '/v1/topics/notes/events',
+        token: await system.token({ sub: 'ann', role, team: 'red' }),
+        onBlock: (block) => blocks.push(block),
+      });
+      onTestFinished(() => connection.close());
+      await until('it is live', () => blocks.some(({ event }) => event === '$ready'));
+      const red = await follow('notes', { claims: { team: 'red' } });
+      await system.sql`UPDATE notes SET body = ${role} WHERE id = 1`;
+      await until('who may see it knows', () => red.told().length === 1);
+      expect(blocks.filter(({ event }) => event === undefined)).toEqual([]);
+    }
+  });
+
   it('stand beside other topics on one stream, and answer pages and long polls', async () => {
     const opened: Block[] = [];
     const connection = openSse({
