@@ -5,13 +5,23 @@ import type { AddCommand, Context } from './context.ts';
 import { addDev } from './dev.ts';
 import { EXIT } from './exit.ts';
 import { addPublish } from './publish.ts';
+import { addReplay } from './replay.ts';
 import { addServe } from './serve.ts';
 import { DEFAULT_URL } from './server.ts';
 import { addTail } from './tail.ts';
 import { addToken } from './token.ts';
 import { addTopics } from './topics.ts';
 
-const COMMANDS: readonly AddCommand[] = [addDev, addServe, addPublish, addTail, addToken, addTopics, addCaptureCommand];
+const COMMANDS: readonly AddCommand[] = [
+  addDev,
+  addServe,
+  addPublish,
+  addTail,
+  addReplay,
+  addToken,
+  addTopics,
+  addCaptureCommand,
+];
 
 /**
  * Runs a command line.
@@ -26,7 +36,7 @@ export async function runProgram(context: Context, version: string, args: readon
     .description('Live data over plain HTTP: REST writes up, Server-Sent Events down, resumable from a durable log.')
     .version(version)
     .addOption(
-      new Option('--url <url>', 'the server that publish, tail and topics talk to')
+      new Option('--url <url>', 'the server that publish, tail, replay and topics talk to')
         .env('SLUICE_URL')
         .default(DEFAULT_URL),
     )

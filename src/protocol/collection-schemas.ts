@@ -53,6 +53,34 @@ export const recordListQuerySchema = z.object({
 });
 export type RecordListQuery = z.infer<typeof recordListQuerySchema>;
 
+/** The query of a read. */
+export const recordQuerySchema = z.object({
+  at: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .meta({
+      description: 'The record as it was at this time, as far as the log goes back.',
+      examples: ['2030-01-31T12:00:00Z'],
+    }),
+  ticket: z.string().max(4096).optional().meta({ description: 'A ticket from POST /v1/tickets.' }),
+});
+
+/** The most versions of a page. */
+export const MAX_PAGE_VERSIONS = 100;
+
+/** The query of a history. */
+export const historyQuerySchema = z.object({
+  limit: z
+    .string()
+    .regex(/^[0-9]{1,3}$/, 'a whole number')
+    .transform(Number)
+    .pipe(z.int().min(1).max(MAX_PAGE_VERSIONS))
+    .optional()
+    .meta({ description: 'Page size, 1 to 100; 20 unless said.' }),
+  before: cursorSchema.optional().meta({ description: 'The `next` of the page before, or the `id` of a version.' }),
+  ticket: z.string().max(4096).optional().meta({ description: 'A ticket from POST /v1/tickets.' }),
+});
+
 /** A version that a client started from, as the header `Base-Version` carries it. */
 export const baseVersionSchema = z
   .string()
@@ -74,6 +102,32 @@ export const recordListSchema = z
     next: z.string().optional().meta({ description: 'Give it back as `page` for the next page. Absent on the last.' }),
   })
   .meta({ id: 'RecordList' });
+
+export const historySchema = z
+  .object({
+    versions: z.array(
+      z.object({
+        id: cursorSchema.meta({ description: 'That of the event of this change.' }),
+        time: z.iso.datetime(),
+        type: z.enum(['insert', 'update', 'delete']),
+        version: z.int(),
+        record: recordSchema.optional().meta({
+          description:
+            'The record of this version; for a delete the one that went. Absent when it was too large to be kept.',
+        }),
+        actor: z.string().optional(),
+        changed: z.array(z.string()).optional().meta({ description: 'The fields that an update changed.' }),
+      }),
+    ),
+    next: z
+      .string()
+      .optional()
+      .meta({ description: 'Give it back as `before` for what is older. Absent on the last page.' }),
+    complete: z.boolean().meta({
+      description: '`false` when versions among these, or before them, are no longer in the log, or never were.',
+    }),
+  })
+  .meta({ id: 'RecordHistory' });
 
 export const newRecordsSchema = z
   .union([recordSchema, z.array(recordSchema).min(1).max(1000)])

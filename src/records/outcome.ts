@@ -45,6 +45,17 @@ export interface Listed {
   readonly next: string | undefined;
 }
 
+/** Versions of one record, the newest first. */
+export interface Recounted {
+  readonly kind: 'recounted';
+  /** JSON text each. */
+  readonly versions: readonly string[];
+  /** Where the next page begins; `undefined` after the last. */
+  readonly next: string | undefined;
+  /** `false` when versions among these, or before them, are no longer known. */
+  readonly complete: boolean;
+}
+
 export interface WrittenRecord {
   readonly key: string;
   /** In wire form, JSON text. */

@@ -17,8 +17,9 @@ import type { Database, Transaction } from '../store/postgres/database.ts';
 import type { Idempotency } from '../store/store.ts';
 import type { Collection } from './collection.ts';
 import { createListing, type ListQuery } from './list-records.ts';
-import type { Conflict, Found, Listed, Refusal, Unchanged, Written } from './outcome.ts';
+import type { Conflict, Found, Listed, Recounted, Refusal, Unchanged, Written } from './outcome.ts';
 import { createPageTokens } from './page-token.ts';
+import { createPast } from './read-past.ts';
 import { readRecord } from './read-record.ts';
 import { createTableCatalog } from './table-catalog.ts';
 import type { Caller } from './visibility.ts';
@@ -38,6 +39,20 @@ export interface RecordRequest {
   readonly caller: Caller;
   readonly key: string;
   readonly preconditions: Preconditions;
+}
+
+/** A record as it was. */
+export interface PastRequest extends RecordRequest {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** Versions of a record. */
+export interface HistoryRequest extends Omit<RecordRequest, 'preconditions'> {
+  /** 1 to 100. */
+  readonly limit: number;
+  /** The `next` of the page before, or the id of a version: what is older follows. */
+  readonly before?: string | undefined;
 }
 
 export interface WriteRequest {
@@ -71,6 +86,12 @@ export interface Records {
   /** @throws StoreUnavailable, as every method does when the database is away */
   list(name: string, caller: Caller, query: ListQuery): Promise<Listed | Refusal>;
   read(name: string, request: RecordRequest): Promise<Found | Unchanged | Refusal>;
+  /**
+   * The record as it was at a time, as far as the log tells. Where Postgres decides who sees what, it is for the caller of this to
+   * let only those ask who may see everything; the same holds of `history`.
+   */
+  readAt(name: string, request: PastRequest): Promise<Found | Unchanged | Refusal>;
+  history(name: string, request: HistoryRequest): Promise<Recounted | Refusal>;
   create(name: string, request: CreateRequest): Promise<Written | Refusal>;
   /** Puts a record in the place of another, or creates it. Fields that are not given take their defaults. */
   replace(name: string, request: ReplaceRequest): Promise<Written | Refusal>;
@@ -120,6 +141,7 @@ export function createRecords(options: RecordsOptions): Records {
   const catalog = createTableCatalog(database);
   const list = createListing({ ...options, catalog, tokens: createPageTokens(options.secret) });
   const writing = createWriting({ ...options, catalog });
+  const past = createPast({ ...options, catalog });
   const of = (name: string): Collection => {
     const collection = byName.get(name);
     if (collection === undefined) throw new TypeError('no such collection');
@@ -133,6 +155,8 @@ export function createRecords(options: RecordsOptions): Records {
     },
     list: (name, caller, query) => list(of(name), caller, query),
     read: (name, request) => readRecord({ database, catalog }, of(name), request),
+    readAt: (name, request) => past.at(of(name), request),
+    history: (name, request) => past.history(of(name), request),
     create: (name, request) => writing.create(of(name), request),
     replace: (name, request) => writing.replace(of(name), request),
     patch: (name, request) => writing.patch(of(name), request),
