@@ -4,14 +4,14 @@ import { PageCollector } from '../delivery/page-collector.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { tooManyStreams } from './open-stream.ts';
 import { ProblemError } from './problem-error.ts';
-import type { RequestContext, Services } from './services.ts';
+import { type RequestContext, readerOf, type Services } from './services.ts';
 
 /** How long a page may take to read, beyond what it waits for events, in ms. */
 const READ_MS = 5000;
 
 export async function answerPage(
   c: RequestContext,
-  { subscriptions, pages, callers, draining }: Services,
+  { subscriptions, pages, callers, draining, audit, clock }: Services,
   requests: readonly SubscribeRequest[],
   { limit, waitSeconds }: { readonly limit: number; readonly waitSeconds: number },
 ): Promise<Response> {
@@ -19,6 +19,7 @@ export async function answerPage(
   // A long poll holds what a stream holds, so it counts as one.
   const held = waitSeconds > 0 ? callers.stream(c.get('principal'), c.get('address')) : undefined;
   if (waitSeconds > 0 && held === undefined) throw tooManyStreams();
+  const since = clock();
   let expire: (() => void) | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const { signal } = c.req.raw;
@@ -35,6 +36,7 @@ export async function answerPage(
     if (signal.aborted || draining()) expire();
     const page = await collector.collect();
     if (page.kind === 'unavailable') throw new StoreUnavailable('a page could not be read in time');
+    for (const { topic } of requests) audit.note(readerOf(c), { kind: 'page', name: topic }, since);
     // Every event is JSON text already; only the frame around them is written here.
     const events = page.events.map(({ json }) => json).join(',');
     const rest = JSON.stringify({ cursor: page.cursor, more: page.more, gap: page.gap }).slice(1);

@@ -9,6 +9,7 @@ import { observeRequests } from './observe-requests.ts';
 import { problemResponse, respondToError } from './problem-error.ts';
 import { remoteAddress } from './remote-address.ts';
 import { requestId } from './request-id.ts';
+import { accessesRoute } from './routes/accesses.ts';
 import { collectionsRoute } from './routes/collections.ts';
 import { credentialsRoute } from './routes/credentials.ts';
 import { eventsRoute } from './routes/events.ts';
@@ -96,6 +97,7 @@ export function createApp(services: Services, options: AppOptions, { ready, onRe
   app.route('/v1', streamsRoute(services));
   app.route('/v1', credentialsRoute(services));
   app.route('/v1', topicsRoute(services));
+  app.route('/v1', accessesRoute(services));
   const { collections } = services;
   if (collections !== undefined) app.route('/v1', collectionsRoute({ ...services, records: collections.records }));
   // Where the app is mounted in another, that one's own answer to unknown paths would not be a problem document.

@@ -6,10 +6,13 @@ import {
   collectionParamSchema,
   conflictSchema,
   createdRecordsSchema,
+  historyQuerySchema,
+  historySchema,
   newRecordsSchema,
   recordListQuerySchema,
   recordListSchema,
   recordParamSchema,
+  recordQuerySchema,
   recordSchema,
 } from '../protocol/collection-schemas.ts';
 import { PROBLEM_TYPE, type ProblemCode } from '../protocol/problem.ts';
@@ -98,13 +101,19 @@ export function collectionOperations(problems: (...codes: readonly ProblemCode[]
     '/v1/collections/{name}/{key}': {
       get: {
         operationId: 'readRecord',
-        summary: 'Read a record',
+        summary: 'Read a record, as it is or as it was',
+        description:
+          'Of the past (`at`), where Postgres decides who sees which rows, only administrators may ask: policies cannot be asked about it.',
         tags,
-        requestParams: { path, header: z.object(ifNoneMatch('Answers 304 when the record has one of these tags.')) },
+        requestParams: {
+          path,
+          query: recordQuerySchema,
+          header: z.object(ifNoneMatch('Answers 304 when the record has one of these tags.')),
+        },
         responses: {
           '200': { description: 'The record.', headers: z.object(tagged), content: json(recordSchema) },
           '304': { description: 'The record is the one that the caller has.' },
-          ...problems(...READ),
+          ...problems(...READ, 'gone'),
         },
       },
       put: {
@@ -169,6 +178,20 @@ export function collectionOperations(problems: (...codes: readonly ProblemCode[]
         responses: {
           '204': { description: 'Removed.', headers: z.object(replayed) },
           ...problems(...WRITE, 'foreign-key', 'precondition-failed'),
+        },
+      },
+    },
+    '/v1/collections/{name}/{key}/history': {
+      get: {
+        operationId: 'readRecordHistory',
+        summary: 'The versions of a record, the newest first',
+        description:
+          'As far as the log goes back. Where Postgres decides who sees which rows, only administrators may ask: policies cannot be asked about the past.',
+        tags,
+        requestParams: { path, query: historyQuerySchema },
+        responses: {
+          '200': { description: 'A page of versions.', content: json(historySchema) },
+          ...problems(...READ),
         },
       },
     },

@@ -40,7 +40,8 @@ export function openStream(
   if (held === undefined) throw tooManyStreams();
   const open = (sink: Sink) => {
     const topics = requests.map(({ topic }) => topic);
-    const stream = streams.open({ format, sink }, principal, address, topics, held.release);
+    const reader = { principal, address, request: c.get('requestId'), released: held.release };
+    const stream = streams.open({ format, sink }, reader, topics);
     void attach(stream, services, principal, requests);
   };
 

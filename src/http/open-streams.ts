@@ -4,6 +4,7 @@ import type { SubscribeRequest } from '../broker/broker.ts';
 import { EventStream, type EventStreamOptions } from '../delivery/event-stream.ts';
 import type { TimerWheel } from '../delivery/timer-wheel.ts';
 import type { CloseReason } from '../protocol/control.ts';
+import type { Audit, AuditReader } from './audit.ts';
 
 /** Readers come back over so many milliseconds after a drain, and so many after anything else. */
 const DRAIN_SPREAD_MS = 10_000;
@@ -17,6 +18,16 @@ export interface OpenStream {
   principal: Principal;
   /** What was asked for of each topic, to ask for it again under another token. */
   readonly requests: Map<string, SubscribeRequest>;
+  /** Ends the audit's entry of each topic. */
+  readonly accesses: Map<string, () => void>;
+  /** The request that opened it. */
+  readonly request: string | undefined;
+}
+
+/** Whose a stream is, and by which request. */
+export interface StreamReader extends AuditReader {
+  /** Called when the stream has ended. */
+  readonly released: () => void;
 }
 
 export interface OpenStreamsOptions {
@@ -24,6 +35,7 @@ export interface OpenStreamsOptions {
   readonly node: string;
   readonly wheel: TimerWheel;
   readonly clock: () => number;
+  readonly audit: Pick<Audit, 'begin'>;
   readonly onDelivery: (events: number, bytes: number) => void;
   readonly onClose: (reason: CloseReason | 'gone') => void;
 }
@@ -43,13 +55,11 @@ export class OpenStreams {
     return this.#streams.size;
   }
 
-  /** Makes a stream and says that it is open. `released` is called when it has ended. */
+  /** Makes a stream and says that it is open. */
   open(
     { format, sink }: Pick<EventStreamOptions, 'format' | 'sink'>,
-    principal: Principal,
-    address: string | undefined,
+    { principal, address, request, released }: StreamReader,
     topics: readonly string[],
-    released: () => void,
   ): EventStream {
     const { wheel, clock, onDelivery, onClose } = this.#options;
     const id = `${this.node}${crypto.randomUUID().replaceAll('-', '')}`;
@@ -63,11 +73,15 @@ export class OpenStreams {
       onDelivery,
       onEnd: (_, reason) => {
         this.#streams.delete(id);
+        for (const end of open.accesses.values()) end();
         released();
         onClose(reason);
       },
     });
-    this.#streams.set(id, { stream, principal, address, since: clock(), requests: new Map() });
+    const since = clock();
+    const open: OpenStream = { stream, principal, address, since, requests: new Map(), accesses: new Map(), request };
+    this.#streams.set(id, open);
+    this.#begin(open, topics);
     stream.open(topics);
     return stream;
   }
@@ -75,7 +89,41 @@ export class OpenStreams {
   /** Notes what was asked for. */
   remember(id: string, requests: readonly SubscribeRequest[]): void {
     const open = this.#streams.get(id);
-    for (const request of requests) open?.requests.set(request.topic, request);
+    if (open === undefined) return;
+    for (const request of requests) open.requests.set(request.topic, request);
+    this.#begin(
+      open,
+      requests.map(({ topic }) => topic),
+    );
+  }
+
+  /** Notes what is asked for no more. */
+  forget(id: string, topics: Iterable<string>): void {
+    const open = this.#streams.get(id);
+    if (open === undefined) return;
+    for (const topic of topics) {
+      open.requests.delete(topic);
+      open.accesses.get(topic)?.();
+      open.accesses.delete(topic);
+    }
+  }
+
+  /** Puts a stream under another token. */
+  renew(open: OpenStream, principal: Principal): void {
+    const { role } = open.principal;
+    open.principal = principal;
+    if (principal.role === role) return;
+    // Who reads is another now, as the audit tells readers apart.
+    const topics = [...open.accesses.keys()];
+    for (const end of open.accesses.values()) end();
+    open.accesses.clear();
+    this.#begin(open, topics);
+  }
+
+  #begin(open: OpenStream, topics: readonly string[]): void {
+    for (const topic of topics)
+      if (!open.accesses.has(topic))
+        open.accesses.set(topic, this.#options.audit.begin(open, { kind: 'stream', name: topic }));
   }
 
   get(id: string): OpenStream | undefined {

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
 import { PROBLEM_TYPE, PROBLEMS, type ProblemCode } from '../protocol/problem.ts';
 import {
+  accessListQuerySchema,
+  accessListSchema,
   eventInputSchema,
   idempotencyKeySchema,
   pageSchema,
@@ -288,6 +290,18 @@ export function openApiDocument(
           responses: {
             '200': { description: 'The topic.', content: json(topicInfoSchema) },
             ...problems('invalid-topic', ...CREDENTIALS, 'not-found', 'unavailable'),
+          },
+        },
+      },
+      '/v1/accesses': {
+        get: {
+          operationId: 'listAccesses',
+          summary: 'Who read what, newest first',
+          ...admin,
+          requestParams: { query: accessListQuerySchema },
+          responses: {
+            '200': { description: 'What was noted.', content: json(accessListSchema) },
+            ...problems('invalid', ...CREDENTIALS, 'not-found', 'unavailable'),
           },
         },
       },

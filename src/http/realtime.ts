@@ -21,6 +21,7 @@ import { isTopic } from '../protocol/topic.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { type Retention, type Store, StoreUnavailable } from '../store/store.ts';
 import { type AppOptions, createApp } from './app.ts';
+import { type AuditScope, createAudit } from './audit.ts';
 import { type CallerLimits, createCallerLimiter, DEFAULT_CALLER_LIMITS } from './caller-limiter.ts';
 import { type CredentialOptions, createCredentials } from './credentials.ts';
 import { readEventInputs } from './event-inputs.ts';
@@ -52,6 +53,8 @@ export interface RealtimeOptions extends AppOptions {
   readonly compact?: (topic: string) => boolean;
   /** Tables to be live resources: see `liveCollections`. None unless told. */
   readonly collections?: OpenCollections;
+  /** Whose reading is noted: that of `collections` unless told, or `all` topics, or `none`. */
+  readonly audit?: AuditScope;
   readonly log?: Log;
   readonly observer?: RealtimeObserver;
   /** Defers work to the end of this turn of the event loop; on Node, `setImmediate`. */
@@ -142,7 +145,15 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     onPruned = () => undefined,
     onResponse = () => undefined,
   } = observer;
-  const streams = new OpenStreams({ node, wheel, clock, onDelivery, onClose });
+  const audit = createAudit({
+    store: store.audit,
+    scope: options.audit ?? 'collections',
+    isCollection: (name) => collections?.has(name) === true,
+    node,
+    clock,
+    onFault,
+  });
+  const streams = new OpenStreams({ node, wheel, clock, audit, onDelivery, onClose });
   const rights = createRights(options.policy);
   const revocations = createRevocations({
     store: store.revocations,
@@ -158,6 +169,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     clock,
     retention: typeof retention === 'function' ? retention : () => retention,
     compact: options.compact,
+    pruneAlso: () => audit.prune(),
     onPruned,
     onFault,
   });
@@ -207,6 +219,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     collections,
     subscriptions,
     streams,
+    audit,
     streamControl: createStreamControl({
       streams,
       subscriptions,
@@ -219,6 +232,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     callers: createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...options.callerLimits }),
     limits,
     log,
+    clock,
     draining: () => draining,
   };
   const app = createApp(services, options, { ready: () => (running ? undefined : awaitStart()), onResponse });
@@ -254,6 +268,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       stopWatching();
       calls.close();
       await task.stop();
+      await audit.close();
       await collections?.close();
       await broker.close();
       wheel.stop();

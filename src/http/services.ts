@@ -8,6 +8,7 @@ import type { Tickets } from '../auth/tickets.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Limits } from '../protocol/limits.ts';
 import type { Store } from '../store/store.ts';
+import type { Audit, AuditReader } from './audit.ts';
 import type { CallerLimiter } from './caller-limiter.ts';
 import type { LiveCollections } from './live-collections.ts';
 import type { Log } from './log.ts';
@@ -28,12 +29,15 @@ export interface Services {
   readonly collections: LiveCollections | undefined;
   readonly subscriptions: Subscriptions;
   readonly streams: OpenStreams;
+  readonly audit: Audit;
   readonly streamControl: StreamControl;
   /** Answers the pages that are being waited for, each with what it has: called when the node drains. */
   readonly pages: Set<() => void>;
   readonly callers: CallerLimiter;
   readonly limits: Limits;
   readonly log: Log;
+  /** ms since 1970 */
+  readonly clock: () => number;
   /** Whether the node is shutting down. */
   readonly draining: () => boolean;
 }
@@ -50,6 +54,11 @@ export interface Env {
   };
   /** On Node, @hono/node-server gives the request and the response of `node:http`. */
   Bindings: { readonly incoming?: unknown; readonly outgoing?: unknown };
+}
+
+/** Who asks, as the audit knows them. */
+export function readerOf(c: RequestContext): AuditReader {
+  return { principal: c.get('principal'), address: c.get('address'), request: c.get('requestId') };
 }
 
 export type RequestContext = Context<Env>;

@@ -98,6 +98,7 @@ export function createStreamControl({
     if (present.size + fresh.length > topicsPerStream) return { kind: 'too-many-topics' };
     const requests = fresh.map(subscribeRequest);
     const added = await subscriptions.subscribe(open.principal, requests);
+    streams.forget(stream.id, removed);
     streams.remember(stream.id, requests);
     stream.detach(removed);
     // While the positions were looked up, another change may have added the same topic.
@@ -113,7 +114,7 @@ export function createStreamControl({
     if (!open.stream.topics.every((topic) => rights.may(by, 'subscribe', topic) || isOpen(topic)))
       return { kind: 'forbidden' };
     const former = open.principal;
-    open.principal = by;
+    streams.renew(open, by);
     await changeViews(open, former);
     open.stream.renew(by.expires);
     return { kind: 'done', topics: open.stream.topics };

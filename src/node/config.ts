@@ -5,6 +5,7 @@
  * A flag wins over its variable. A variable that is set but empty counts as not set.
  */
 import { z } from 'zod';
+import { AUDIT_SCOPES, type AuditScope } from '../http/audit.ts';
 import { type CallerLimits, DEFAULT_CALLER_LIMITS } from '../http/caller-limiter.ts';
 import type { GrantsClaim } from '../protocol/grants.ts';
 import { DEFAULT_LIMITS, type Limits } from '../protocol/limits.ts';
@@ -63,6 +64,8 @@ export interface Config {
   readonly compactTopics: readonly string[];
   /** The file of a module that exports collections. */
   readonly collections: string | undefined;
+  /** Whose reading is noted. */
+  readonly audit: AuditScope;
   readonly logLevel: LogLevel;
   /** How many proxies in front are believed when they add to `X-Forwarded-For`. */
   readonly trustProxy: number;
@@ -147,6 +150,11 @@ const schema = z.object({
     undefined,
     'A module that exports collections: tables to be live resources.',
     'none',
+  ),
+  AUDIT: setting(
+    text((value) => AUDIT_SCOPES.find((scope) => scope === value.toLowerCase()), `one of ${AUDIT_SCOPES.join(', ')}`),
+    'collections',
+    'Whose reading is noted for 90 days: of `collections`, of `all` topics too, or `none`.',
   ),
   LOG_LEVEL: setting(
     text((value) => LOG_LEVELS.find((level) => level === value.toLowerCase()), `one of ${LOG_LEVELS.join(', ')}`),
@@ -276,6 +284,7 @@ function toConfig(settings: z.output<typeof schema>, mode: Mode): Config {
     },
     compactTopics: settings.COMPACT_TOPICS ?? [],
     collections: settings.COLLECTIONS,
+    audit: settings.AUDIT,
     logLevel: settings.LOG_LEVEL,
     trustProxy: settings.TRUST_PROXY,
     limits: {

@@ -144,6 +144,7 @@ function optionsOf(config: Config, mode: Mode): RealtimeOptions {
   const { requestBytes, eventBytes, topicsPerStream, ...callerLimits } = config.limits;
   return {
     auth: config.auth,
+    audit: config.audit,
     cors: config.corsOrigins,
     limits: { requestBytes, eventBytes, topicsPerStream },
     callerLimits,

@@ -10,6 +10,7 @@ import { byteLengthOf } from './byte-length.ts';
 import { compactBatches } from './compact.ts';
 import { idempotencyName } from './idempotency.ts';
 import { endOf, holdsEvent, PAGE_BYTES } from './log-page.ts';
+import { createMemoryAudit } from './memory-audit.ts';
 import type {
   Append,
   Appended,
@@ -29,6 +30,8 @@ export interface MemoryStoreOptions {
   readonly clock?: () => number;
   readonly topicBytes?: number;
   readonly idempotencyKeys?: number;
+  /** The most entries of the audit: 10,000 unless told. */
+  readonly accesses?: number;
 }
 
 interface Batch extends StoredBatch {
@@ -53,6 +56,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
   return {
     log: new MemoryLog(options),
     revocations: createMemoryRevocations(),
+    audit: createMemoryAudit(options.accesses ?? 10_000),
     async secret(name) {
       const secret = secrets.get(name) ?? crypto.getRandomValues(new Uint8Array(32));
       secrets.set(name, secret);

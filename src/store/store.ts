@@ -11,6 +11,7 @@
  */
 import type { Cursor } from '../protocol/cursor.ts';
 import type { EventBody } from '../protocol/event.ts';
+import type { AuditStore } from './audit-store.ts';
 
 /** One publish, to be appended to one topic. */
 export interface Append {
@@ -152,6 +153,8 @@ export interface RevocationStore {
 export interface Store {
   readonly log: LogStore;
   readonly revocations: RevocationStore;
+  /** Who read what. Without it, nothing is noted. */
+  readonly audit?: AuditStore;
   /** A random secret of 32 bytes, made at first use, the same on every node. */
   secret(name: string): Promise<Uint8Array>;
   /** Resolves when the store can append and read; rejects with {@link StoreUnavailable}. */

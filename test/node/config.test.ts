@@ -29,6 +29,7 @@ describe('readConfig', () => {
       corsOrigins: [],
       retention: { ageMs: 7 * 86_400_000, events: undefined, bytes: undefined },
       compactTopics: [],
+      audit: 'collections',
       logLevel: 'info',
       trustProxy: 0,
       limits: {
@@ -128,6 +129,7 @@ describe('readConfig', () => {
           RETENTION_EVENTS: '1000',
           RETENTION_BYTES: '64MiB',
           COMPACT_TOPICS: 'state:*,prices:**',
+          AUDIT: 'ALL',
           LOG_LEVEL: 'WARN',
           TRUST_PROXY: '2',
           LIMIT_WRITES_PER_SUBJECT: 'none',
@@ -149,6 +151,7 @@ describe('readConfig', () => {
       corsOrigins: ['https://a.example', 'http://localhost:3000'],
       retention: { ageMs: 43_200_000, events: 1000, bytes: 67_108_864 },
       compactTopics: ['state:*', 'prices:**'],
+      audit: 'all',
       logLevel: 'warn',
       trustProxy: 2,
       limits: { writesPerSubject: undefined, streamsPerAddress: undefined },

@@ -7,6 +7,7 @@
 import { describe } from 'vitest';
 import type { Store } from '../../src/store/store.ts';
 import { appending } from './contract/appending.ts';
+import { auditing } from './contract/auditing.ts';
 import { compacting } from './contract/compacting.ts';
 import { epochs } from './contract/epochs.ts';
 import { facts } from './contract/facts.ts';
@@ -42,6 +43,7 @@ export function describeStore(name: string, harness: Harness): void {
     describe('idempotency', () => idempotency(harness));
     describe('pruning', () => pruning(harness));
     describe('compacting', () => compacting(harness));
+    describe('auditing', () => auditing(harness));
     describe('revocations, secrets, health', () => facts(harness));
   });
 }

@@ -3,23 +3,26 @@ import { type Context, Hono } from 'hono';
 import {
   baseVersionSchema,
   collectionParamSchema,
+  historyQuerySchema,
   recordListQuerySchema,
   recordParamSchema,
+  recordQuerySchema,
 } from '../../protocol/collection-schemas.ts';
 import type { Action } from '../../protocol/grants.ts';
 import { formatTag, type Preconditions, parseTagList, type TagList } from '../../protocol/preconditions.ts';
 import { PROBLEM_TYPE, problem } from '../../protocol/problem.ts';
 import type { Conflict, Refusal, Written } from '../../records/outcome.ts';
 import type { Records, WriteRequest } from '../../records/records.ts';
-import { requireRight } from '../authenticate.ts';
+import { requireAdmin, requireRight } from '../authenticate.ts';
 import { mediaType, readBytes, readJson, readText } from '../body.ts';
 import { callerOf } from '../caller.ts';
 import { ProblemError } from '../problem-error.ts';
-import type { Env, RequestContext, Services } from '../services.ts';
+import { type Env, type RequestContext, readerOf, type Services } from '../services.ts';
 import { validate } from '../validate.ts';
 import { digestOf, idempotencyKey, requireRate, scopeOf } from '../write-request.ts';
 
 const DEFAULT_LIMIT = 100;
+const DEFAULT_VERSIONS = 20;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 /** A compressed answer would carry a weak tag, which `If-Match` never matches. */
 const ONE_RECORD = { ...JSON_TYPE, 'Cache-Control': 'private, no-cache, no-transform' };
@@ -27,7 +30,7 @@ const JSON_TYPES = ['application/json'];
 const PATCH_TYPES = ['application/merge-patch+json', 'application/json'];
 
 export type CollectionServices = Pick<Services, 'rights' | 'callers' | 'limits'> &
-  Partial<Pick<Services, 'collections'>> & { readonly records: Records };
+  Partial<Pick<Services, 'collections' | 'audit'>> & { readonly records: Records };
 
 export function collectionsRoute(services: CollectionServices): Hono<Env> {
   const { records } = services;
@@ -40,6 +43,7 @@ export function collectionsRoute(services: CollectionServices): Hono<Env> {
       const { filter: filters = [], order, limit = DEFAULT_LIMIT, page } = c.req.valid('query');
       const listed = await records.list(name, callerOf(c.get('principal')), { filters, order, limit, page });
       if (listed.kind === 'refused') throw problemOf(c, listed);
+      services.audit?.note(readerOf(c), { kind: 'list', name });
       const rest = JSON.stringify({ cursor: listed.cursor, next: listed.next }).slice(1);
       const body = new TextEncoder().encode(`{"records":[${listed.records.join(',')}],${rest}`);
       // Its length tells the compression whether it is worth while.
@@ -56,17 +60,32 @@ export function collectionsRoute(services: CollectionServices): Hono<Env> {
       const all = written.records.map((each) => each.record);
       return c.body(`{"records":[${all.join(',')}]}`, 201, { ...JSON_TYPE, ...replayed(written) });
     })
-    .get('/collections/:name/:key', record, async (c) => {
+    .get('/collections/:name/:key', record, validate('query', recordQuerySchema), async (c) => {
       const { name, key } = c.req.valid('param');
+      const { at } = c.req.valid('query');
       requireAccess(services, c, 'subscribe', name);
-      const read = await records.read(name, {
-        caller: callerOf(c.get('principal')),
-        key,
-        preconditions: preconditionsOf(c),
-      });
+      if (at !== undefined) requirePastAccess(services, c, name);
+      const request = { caller: callerOf(c.get('principal')), key, preconditions: preconditionsOf(c) };
+      const read = await (at === undefined
+        ? records.read(name, request)
+        : records.readAt(name, { ...request, at: Date.parse(at) }));
       if (read.kind === 'refused') throw problemOf(c, read);
+      services.audit?.note(readerOf(c), { kind: at === undefined ? 'record' : 'history', name, key });
       const headers = { ...ONE_RECORD, ETag: formatTag(read.version) };
       return read.kind === 'unchanged' ? c.body(null, 304, headers) : c.body(read.record, 200, headers);
+    })
+    .get('/collections/:name/:key/history', record, validate('query', historyQuerySchema), async (c) => {
+      const { name, key } = c.req.valid('param');
+      requireAccess(services, c, 'subscribe', name);
+      requirePastAccess(services, c, name);
+      const { limit = DEFAULT_VERSIONS, before } = c.req.valid('query');
+      const past = await records.history(name, { caller: callerOf(c.get('principal')), key, limit, before });
+      if (past.kind === 'refused') throw problemOf(c, past);
+      services.audit?.note(readerOf(c), { kind: 'history', name, key });
+      const rest = JSON.stringify({ next: past.next, complete: past.complete }).slice(1);
+      const body = new TextEncoder().encode(`{"versions":[${past.versions.join(',')}],${rest}`);
+      const length = String(body.byteLength);
+      return c.body(body, 200, { ...JSON_TYPE, 'Cache-Control': 'private, no-store', 'Content-Length': length });
     })
     .put('/collections/:name/:key', record, async (c) => {
       const { name, key } = c.req.valid('param');
@@ -106,6 +125,11 @@ function requireAccess(services: CollectionServices, c: RequestContext, action: 
     requireRight(services, principal, action, [name]);
   if (info === undefined) throw new ProblemError('not-found');
   if (action === 'publish' && info.readOnly) throw readOnly();
+}
+
+/** Policies say who sees a row as it is. Of the past they cannot be asked, so only those may ask who may see everything. */
+function requirePastAccess({ records }: CollectionServices, c: RequestContext, name: string): void {
+  if (records.find(name)?.decidedByPostgres === true) requireAdmin(c.get('principal'));
 }
 
 function readOnly(): ProblemError {

@@ -2,6 +2,7 @@
 import { epochOf } from '../../protocol/cursor.ts';
 import { createGroupCommit } from '../group-commit.ts';
 import type { Revocation, RevocationStore, Store } from '../store.ts';
+import { createPostgresAudit } from './audit.ts';
 import type { Database } from './database.ts';
 import { commitAppends, PostgresLog } from './log.ts';
 import { LogIdentity } from './log-identity.ts';
@@ -39,6 +40,7 @@ export async function createPostgresStore(
     epochOf: (topic, incarnation) => epochOf(identity.id, incarnation, topic),
     log: new PostgresLog(database, identity, groupCommit),
     revocations: createPostgresRevocations(database),
+    audit: createPostgresAudit(database),
     async secret(name) {
       const text = await fact(database, `secret:${name}`, () => toHex(crypto.getRandomValues(new Uint8Array(32))));
       return fromHex(text);

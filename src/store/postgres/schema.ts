@@ -18,6 +18,7 @@ import {
   primaryKey,
   text,
   timestamp,
+  uuid,
 } from 'drizzle-orm/pg-core';
 
 export const sluice = pgSchema('sluice');
@@ -140,6 +141,34 @@ export const writes = sluice.table(
     time: time('time').notNull(),
   },
   (table) => [primaryKey({ columns: [table.scope, table.key] }), index('writes_time').on(table.time)],
+);
+
+/** Who read what, from when to when. */
+export const accesses = sluice.table(
+  'accesses',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    /** Made up by the writer, so that a write can be repeated. */
+    ref: uuid('ref').notNull().unique(),
+    node: text('node').notNull(),
+    kind: text('kind', { enum: ['stream', 'page', 'list', 'record', 'history', 'lost'] }).notNull(),
+    /** The topic or collection. */
+    name: text('name'),
+    key: text('key'),
+    sub: text('sub'),
+    role: text('role'),
+    address: text('address'),
+    request: text('request'),
+    since: time('since').notNull(),
+    until: time('until'),
+    /** Of a loss, how many entries. */
+    count: integer('count'),
+  },
+  (table) => [
+    index('accesses_name').on(table.name, table.since),
+    index('accesses_sub').on(table.sub, table.since),
+    index('accesses_since').on(table.since),
+  ],
 );
 
 /** The server's clock in milliseconds: one clock for all nodes. */
