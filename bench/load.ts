@@ -1,10 +1,12 @@
 /** The load on a server: readers and writers, each in a process of its own, so that neither takes the server's time. */
-import type { OpenStreams, ReaderCommand, Reading } from './load/reader-process.ts';
+import type { OpenStreams, ReaderCommand, Reading, StreamRequest } from './load/reader-process.ts';
+import type { OpenTable, TableWriterCommand, Update, Updating } from './load/table-writer-process.ts';
 import type { OpenWriters, Write, WriterCommand, Writing } from './load/writer-process.ts';
 import { type Running, start } from './processes.ts';
 import type { Server } from './servers.ts';
 
-export type { Reading } from './load/reader-process.ts';
+export type { Reading, StreamRequest } from './load/reader-process.ts';
+export type { Updating } from './load/table-writer-process.ts';
 export type { Writing } from './load/writer-process.ts';
 
 /** How long a stream's outstanding deliveries are waited for, in milliseconds. */
@@ -14,8 +16,11 @@ const SETTLE_MS = 30_000;
 export interface Readers {
   /** Forgets what was counted so far. */
   mark(): Promise<void>;
-  /** Waits until every stream has had `each` deliveries, at most `timeoutMs`, and a moment for one too many. */
-  settle(each: number, timeoutMs?: number): Promise<Reading>;
+  /**
+   * Waits until every stream has had `each` deliveries, at most `timeoutMs`, and a moment for one too many. Of several numbers,
+   * the streams take them in turn.
+   */
+  settle(each: number | readonly number[], timeoutMs?: number): Promise<Reading>;
   close(): Promise<void>;
 }
 
@@ -28,6 +33,10 @@ export interface ReaderOptions {
   readonly sources?: number;
   /** The query of the stream's address, to read from the beginning. Such a stream counts from its first byte. */
   readonly query?: string;
+  /** What the streams ask for, taken in turn, where they do not all ask for the topic. */
+  readonly requests?: readonly StreamRequest[];
+  /** How much text stands between the mark and the time. Default 0. */
+  readonly beforeTime?: number;
 }
 
 /** Opens the streams and resolves when every one is live, or has begun if it reads history. */
@@ -37,12 +46,14 @@ export async function openReaders(server: Server, options: ReaderOptions): Promi
   const plan: OpenStreams = {
     kind: 'open',
     port: server.port,
-    path: server.streamPath(options.topic) + (options.query ?? ''),
-    headers: server.headers,
+    requests: options.requests ?? [
+      { path: server.streamPath(options.topic) + (options.query ?? ''), headers: server.headers },
+    ],
     connections: options.connections,
     ready: options.query === undefined ? server.ready : '\r\n\r\n',
     sources: options.sources ?? 1,
     sampleEvery: options.sampleEvery ?? 1,
+    beforeTime: options.beforeTime ?? 0,
   };
   await orEnd(child, ask(plan));
   return {
@@ -71,6 +82,26 @@ export async function openWriters(server: Server, topic: string, connections: nu
   await orEnd(child, ask(plan));
   return {
     write: (write) => ask<Writing>({ kind: 'write', ...write }),
+    close: async () => {
+      child.kill();
+      await child.ended;
+    },
+  };
+}
+
+/** Writers of a table, each with a connection to the database. */
+export interface TableWriters {
+  update(plan: Omit<Update, 'kind'>): Promise<Updating>;
+  close(): Promise<void>;
+}
+
+export async function openTableWriters(url: string, writers: number): Promise<TableWriters> {
+  const child = start({ name: 'the writers', file: 'bench/load/table-writer-process.ts', ipc: true });
+  const ask = <Reply>(command: TableWriterCommand): Promise<Reply> => child.ask<Reply>(command);
+  const plan: OpenTable = { kind: 'open', url, writers };
+  await orEnd(child, ask(plan));
+  return {
+    update: (update) => ask<Updating>({ kind: 'update', ...update }),
     close: async () => {
       child.kill();
       await child.ended;

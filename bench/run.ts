@@ -10,11 +10,16 @@ import { createDatabase, type Database } from './database.ts';
 import { nchan } from './nchan.ts';
 import { stopAll } from './processes.ts';
 import type { Run } from './rounds.ts';
+import { captureOverhead } from './rows/capture-overhead.ts';
+import { capturedChanges } from './rows/captured-changes.ts';
+import { commitLatency } from './rows/commit-latency.ts';
 import { fanOut } from './rows/fan-out.ts';
+import { filteredReaders } from './rows/filtered-readers.ts';
 import { idleMemory } from './rows/idle-memory.ts';
 import { latency } from './rows/latency.ts';
 import { durablePublish } from './rows/publish.ts';
 import { replayAll } from './rows/replay.ts';
+import { rowSecurity } from './rows/row-security.ts';
 import { saturation } from './rows/saturation.ts';
 import { startUp } from './rows/start-up.ts';
 import { type Line, markdownTable, textTable, verdict } from './table.ts';
@@ -27,6 +32,11 @@ const ROWS: Readonly<Record<string, (run: Run) => Promise<readonly Line[]>>> = {
   latency,
   replay: replayAll,
   'start-up': startUp,
+  'capture-overhead': captureOverhead,
+  'commit-latency': commitLatency,
+  'captured-changes': capturedChanges,
+  'filtered-readers': filteredReaders,
+  'row-security': rowSecurity,
 };
 
 const USAGE = `npm run bench -- [--only <row,...>] [--rounds <n>] [--quick] [--markdown]

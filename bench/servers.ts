@@ -28,6 +28,8 @@ export interface Target {
 
 /** How long a server may take to come up, in milliseconds. */
 const START_MS = 30_000;
+/** How long one question whether it is up may take, in milliseconds: whoever else holds the port may never answer. */
+const ASK_MS = 5000;
 
 /** A server of `bench/baselines`. */
 export function baseline(name: string, file: string, env: Readonly<Record<string, string>> = {}): Target {
@@ -56,6 +58,7 @@ export const SETTINGS: Readonly<Record<string, string>> = {
   AUTH_JWKS_URL: '',
   AUTH_AUDIENCE: '',
   AUTH_ISSUER: '',
+  COLLECTIONS: '',
   COMPACT_TOPICS: '',
   RETENTION_AGE: '',
   RETENTION_EVENTS: '',
@@ -70,8 +73,22 @@ export const SETTINGS: Readonly<Record<string, string>> = {
 /** The program, with the flags that its first line and the scripts of `package.json` give it. */
 export const SLUICE = { name: 'Sluice', file: 'src/cli/main.ts', flags: ['--max-semi-space-size=8'] };
 
+/** A Sluice server that knows several callers. */
+export interface SluiceServer extends Server {
+  /** A token of a caller with these claims. */
+  token(claims: Readonly<Record<string, unknown>>): Promise<string>;
+}
+
 /** Sluice as it is run in production, `sluice serve`, over the database at `url`. */
 export function sluice(url: string): Target {
+  return sluiceWith(url, {});
+}
+
+/** The same, with more settings. */
+export function sluiceWith(
+  url: string,
+  env: Readonly<Record<string, string>>,
+): { readonly name: string; start(): Promise<SluiceServer> } {
   const secret = randomBytes(32).toString('hex');
   return {
     name: 'Sluice',
@@ -80,11 +97,12 @@ export function sluice(url: string): Target {
       const child = start({
         ...SLUICE,
         args: ['serve'],
-        env: { ...SETTINGS, PORT: `${port}`, DATABASE_URL: url, AUTH_SECRET: secret },
+        env: { ...SETTINGS, PORT: `${port}`, DATABASE_URL: url, AUTH_SECRET: secret, ...env },
       });
       await answering(child, port, '/readyz');
-      const headers = { Authorization: `Bearer ${await adminToken(secret)}` };
-      return { ...sluiceServer(port, child), headers };
+      const token = (claims: Readonly<Record<string, unknown>>): Promise<string> => signed(secret, claims);
+      const headers = { Authorization: `Bearer ${await token(ADMIN)}` };
+      return { ...sluiceServer(port, child), headers, token };
     },
   };
 }
@@ -96,11 +114,12 @@ export function sluiceServer(port: number, child: Running): Server {
   return { name: 'Sluice', port, pid, headers: {}, streamPath: topicPath, publishPath: topicPath, ready, stop };
 }
 
-/** A token that may do everything, so that no rate limit is measured. */
-function adminToken(secret: string): Promise<string> {
-  return new SignJWT({ sluice: { subscribe: ['**'], publish: ['**'], admin: true } })
+/** May do everything, so that no rate limit is measured. */
+const ADMIN = { sub: 'bench', sluice: { subscribe: ['**'], publish: ['**'], admin: true } };
+
+function signed(secret: string, claims: Readonly<Record<string, unknown>>): Promise<string> {
+  return new SignJWT({ ...claims })
     .setProtectedHeader({ alg: 'HS256' })
-    .setSubject('bench')
     .setIssuedAt()
     .setExpirationTime('6h')
     .sign(new TextEncoder().encode(secret));
@@ -115,7 +134,9 @@ export async function answering(child: Running, port: number, path: string, ever
   });
   while (alive && Date.now() < deadline) {
     // Nothing listens yet: ask again.
-    const response = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined);
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(ASK_MS) }).catch(
+      () => undefined,
+    );
     await response?.body?.cancel();
     if (response?.status === 200) return;
     await pause(everyMs);

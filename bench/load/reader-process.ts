@@ -5,11 +5,17 @@
 import { connect, type Socket } from 'node:net';
 import { MARK_BYTE, microseconds, type Spread, spread, TIME_DIGITS } from './clock.ts';
 
+/** What is asked for when a stream is opened. */
+export interface StreamRequest {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 export interface OpenStreams {
   readonly kind: 'open';
   readonly port: number;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
+  /** The requests of the streams, which take them in turn. */
+  readonly requests: readonly StreamRequest[];
   readonly connections: number;
   /** The stream is open once this text has arrived; what is counted comes after it. */
   readonly ready: string;
@@ -17,14 +23,16 @@ export interface OpenStreams {
   readonly sources: number;
   /** One delivery in so many has its latency taken. */
   readonly sampleEvery: number;
+  /** How much text stands between the mark and the time. */
+  readonly beforeTime: number;
 }
 
 export type ReaderCommand =
   | OpenStreams
   /** Forget what was counted. */
   | { readonly kind: 'mark' }
-  /** Wait until every stream has had so many deliveries, or the time is up. */
-  | { readonly kind: 'settle'; readonly each: number; readonly timeoutMs: number };
+  /** Wait until every stream has had so many deliveries, or the time is up. Of several numbers, the streams take them in turn. */
+  | { readonly kind: 'settle'; readonly each: number | readonly number[]; readonly timeoutMs: number };
 
 export interface Reading {
   readonly delivered: number;
@@ -65,6 +73,7 @@ let closed = 0;
 let openedAt = 0;
 let lastAt = 0;
 let sampleEvery = 1;
+let beforeTime = 0;
 let untilSample = 1;
 let usage = process.cpuUsage();
 
@@ -79,8 +88,9 @@ function count(stream: Stream, bytes: Buffer): void {
     if (untilSample > 0) continue;
     untilSample = sampleEvery;
     // A time that is cut off by the end of this read is left out of the sample.
-    if (at + TIME_DIGITS >= bytes.length || sampled === MAX_SAMPLES) continue;
-    const sent = Number(bytes.toString('latin1', at + 1, at + 1 + TIME_DIGITS));
+    const from = at + 1 + beforeTime;
+    if (from + TIME_DIGITS > bytes.length || sampled === MAX_SAMPLES) continue;
+    const sent = Number(bytes.toString('latin1', from, from + TIME_DIGITS));
     if (sent > 0) samples[sampled++] = lastAt - sent;
   }
   stream.count += found;
@@ -124,9 +134,10 @@ function openStream(options: OpenStreams, index: number): Promise<void> {
         },
       },
     });
-    const headers = Object.entries(options.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const { path, headers: named } = options.requests[index % options.requests.length] as StreamRequest;
+    const headers = Object.entries(named).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.write(
-      `GET ${options.path} HTTP/1.1\r\nHost: 127.0.0.1:${options.port}\r\nAccept: text/event-stream\r\n${headers.join('')}\r\n`,
+      `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${options.port}\r\nAccept: text/event-stream\r\n${headers.join('')}\r\n`,
     );
     // An error is always followed by `close`, which counts; while opening it is the reason given.
     socket.on('error', refused);
@@ -138,7 +149,7 @@ function openStream(options: OpenStreams, index: number): Promise<void> {
 }
 
 async function open(options: OpenStreams): Promise<void> {
-  sampleEvery = options.sampleEvery;
+  ({ sampleEvery, beforeTime } = options);
   openedAt = microseconds();
   let next = 0;
   const lane = async (): Promise<void> => {
@@ -154,16 +165,17 @@ function mark(): void {
   usage = process.cpuUsage();
 }
 
-async function settle(each: number, timeoutMs: number): Promise<Reading> {
+async function settle(each: number | readonly number[], timeoutMs: number): Promise<Reading> {
   const deadline = microseconds() + timeoutMs * 1000;
-  const expected = each * streams.length;
+  const expectedOf = (index: number): number => (typeof each === 'number' ? each : (each[index % each.length] ?? 0));
+  const expected = streams.reduce((sum, _, index) => sum + expectedOf(index), 0);
   while (total < expected && closed === 0 && microseconds() < deadline)
     await new Promise((tick) => setTimeout(tick, 10));
   await new Promise((tick) => setTimeout(tick, EXCESS_MS));
   const { user, system } = process.cpuUsage(usage);
   return {
     delivered: total,
-    wrong: streams.filter((stream) => stream.count !== each).length,
+    wrong: streams.filter((stream, index) => stream.count !== expectedOf(index)).length,
     closed,
     openedAt,
     lastAt,

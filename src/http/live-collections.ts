@@ -178,7 +178,7 @@ export class LiveCollections {
       }
       const capture = captures.find((each) => each.oid === oid);
       if (capture === undefined)
-        throw new NotCaptured(`The table ${table} is not captured. Run: sluice capture add ${table}`);
+        throw new NotCaptured(`The table ${table} is not captured. Run: sluice capture add '${table}'`);
       return capture.id;
     };
     const targets = new Map<number, RelayTarget[]>();

@@ -67,6 +67,9 @@ export async function explainFailure(
   if (code === '42501' || code === '44000')
     return visibility.kind === 'rls' ? { kind: 'refused', code: 'forbidden' } : undefined;
   if (code.startsWith('22')) return explainValue(database, failed);
+  // A value for a column that Postgres alone gives values to.
+  if (code === '428C9')
+    return { kind: 'refused', code: 'invalid', detail: 'The database alone gives this record its key.' };
   // A trigger of the user's that refuses, and a value that is too large for an index.
   if (code === 'P0001' || code === '54000')
     return { kind: 'refused', code: 'invalid', detail: 'The database refused the record.' };

@@ -145,7 +145,7 @@ export async function endOfLog(
   return row ?? { latest: 0, incarnation: 0 };
 }
 
-/** Who may not read the table at all sees nothing of it. */
+/** Who may not read the table at all, or whose claims no policy understands, sees nothing of it. */
 async function asCaller(read: () => Promise<readonly VisibleRow[]>): Promise<readonly VisibleRow[]> {
   try {
     return await read();
@@ -155,11 +155,11 @@ async function asCaller(read: () => Promise<readonly VisibleRow[]>): Promise<rea
   }
 }
 
+/** That there is no such role or no right to the table, or that the policies can make nothing of these claims. */
 function mayNotRead(error: unknown): boolean {
-  return (
-    error instanceof Refused ||
-    (typeof error === 'object' && error !== null && 'code' in error && error.code === '42501')
-  );
+  if (error instanceof Refused) return true;
+  const state = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+  return state === '42501' || state.startsWith('22');
 }
 
 /** A key as `jsonb_populate_recordset` takes it: every part as text, which Postgres reads as the column's type. */

@@ -16,21 +16,16 @@ describe('cutting the text of an object', () => {
     expect(splitObject(' { } ').size).toBe(0);
   });
 
-  it('agrees with JSON.parse on every object, however it is spaced', () => {
-    const object = fc.dictionary(
-      fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('"', '\\', '__proto__', '{')),
-      fc.jsonValue(),
-    );
+  // Not compared with what `JSON.parse` makes of the whole: V8 may take one escaped name for another that it has seen in its place
+  // (Node 24.21: after `{"{":"","\\\\":""}` the name `"\\""` is read as `\\`).
+  it('finds every member of an object as it was written, however it is spaced', () => {
+    const name = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('"', '\\', '__proto__', '{'));
+    const members = fc.uniqueArray(fc.tuple(name, fc.jsonValue()), { selector: ([each]) => each });
     fc.assert(
-      fc.property(object, fc.constantFrom('', ' ', '  ', '\n', '\t'), (value, space) => {
-        const json = JSON.stringify(value, null, space);
-        const parsed = JSON.parse(json) as object;
-        const members = splitObject(json);
-        expect([...members.keys()].toSorted()).toEqual(Object.keys(parsed).toSorted());
-        for (const [name, raw] of members) {
-          expect(JSON.parse(raw)).toEqual(Object.entries(parsed).find(([each]) => each === name)?.[1]);
-          expect(raw).toBe(raw.trim());
-        }
+      fc.property(members, fc.constantFrom('', ' ', '  ', '\n', '\t'), (written, space) => {
+        const texts = written.map(([each, value]) => [each, JSON.stringify(value, null, space)] as const);
+        const json = `{${texts.map(([each, raw]) => [space, JSON.stringify(each), ':', raw, ''].join(space)).join(',')}}`;
+        expect([...splitObject(json)]).toEqual(texts);
       }),
     );
   });
