@@ -13,7 +13,7 @@ import { Reader } from './reader.ts';
 import { openSystem } from './system.ts';
 
 const server = await findPostgres();
-const STEPS = Number(process.env['ORACLE_STEPS'] ?? 1500);
+const STEPS = Number(process.env['ORACLE_STEPS'] ?? 3000);
 const KEYS = Array.from({ length: 14 }, (_, n) => `k${n}`);
 const TEAMS = ['red', 'blue', 'green'];
 const PEOPLE = ['ann', 'bob', 'cy'];
