@@ -113,17 +113,17 @@ export function createStreamControl({
     const isOpen = (topic: string) => collections?.isDecidedByPostgres(topic) === true;
     if (!open.stream.topics.every((topic) => rights.may(by, 'subscribe', topic) || isOpen(topic)))
       return { kind: 'forbidden' };
-    const former = open.principal;
+    // First what is seen: where that cannot be changed now, the stream stays under the token that it had.
+    await changeViews(open, by);
     streams.renew(open, by);
-    await changeViews(open, former);
     open.stream.renew(by.expires);
     return { kind: 'done', topics: open.stream.topics };
   }
 
   /** Whoever sees other rows under the new token is told what differs. */
-  async function changeViews({ stream, principal, requests }: OpenStream, former: Principal): Promise<void> {
+  async function changeViews({ stream, principal, requests }: OpenStream, by: Principal): Promise<void> {
     const before = new Map(stream.subscriptions.map((each) => [each.topic, each]));
-    const changed = stream.topics.filter((topic) => collections?.seesOtherwise(topic, former, principal) === true);
+    const changed = stream.topics.filter((topic) => collections?.seesOtherwise(topic, principal, by) === true);
     const again = changed.flatMap((topic): SubscribeRequest[] => {
       const request = requests.get(topic);
       const cursor = before.get(topic)?.position;
@@ -131,7 +131,7 @@ export function createStreamControl({
       return [{ ...request, start: cursor === undefined ? request.start : { kind: 'cursor', cursors: [cursor] } }];
     });
     if (again.length === 0) return;
-    const added = await subscriptions.subscribe(principal, again, before);
+    const added = await subscriptions.subscribe(by, again, before);
     stream.detach(new Set(changed));
     stream.attach(added);
   }

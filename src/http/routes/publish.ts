@@ -1,17 +1,17 @@
 /** `POST /v1/topics/{topic}/events`: appending events (protocol section 3). */
 import { Hono } from 'hono';
-import type { Principal } from '../../auth/principal.ts';
 import { formatCursor } from '../../protocol/cursor.ts';
 import { DEFAULT_TYPE, type EventInput } from '../../protocol/event.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { createLineSplitter } from '../../protocol/ndjson.ts';
-import { idempotencyKeySchema, topicParamSchema } from '../../protocol/schemas.ts';
+import { topicParamSchema } from '../../protocol/schemas.ts';
 import { requireRight } from '../authenticate.ts';
 import { mediaType, readBytes, readJson, readText } from '../body.ts';
 import { readEventInputs, tooMany } from '../event-inputs.ts';
 import { ProblemError } from '../problem-error.ts';
-import type { Env, RequestContext, Services } from '../services.ts';
+import type { Env, Services } from '../services.ts';
 import { invalid, validate } from '../validate.ts';
+import { digestOf, idempotencyKey, requireRate, scopeOf } from '../write-request.ts';
 
 export function publishRoute(services: Services): Hono<Env> {
   const { broker, limits, callers } = services;
@@ -20,8 +20,7 @@ export function publishRoute(services: Services): Hono<Env> {
     const principal = c.get('principal');
     requireRight(services, principal, 'publish', [topic]);
     if (services.collections?.has(topic)) throw new ProblemError('forbidden', { detail: COLLECTION });
-    const verdict = callers.write(principal, c.get('address'));
-    if (!verdict.ok) throw rateLimited(verdict.retryAfterMs);
+    requireRate(callers.write(principal, c.get('address')));
     const key = idempotencyKey(c);
     const bytes = await readBytes(c, limits.requestBytes);
     const events = readEvents(mediaType(c), bytes, limits);
@@ -35,7 +34,7 @@ export function publishRoute(services: Services): Hono<Env> {
     const idempotency =
       key === undefined
         ? undefined
-        : { scope: scopeOf(principal), key, digest: await digest(topic, mediaType(c), bytes) };
+        : { scope: scopeOf(principal), key, digest: await digestOf([topic, mediaType(c)], bytes) };
     const appended = await broker.publish(topic, events, { actor, mutation: key, idempotency });
     if (appended.kind === 'mismatch') throw new ProblemError('idempotency-mismatch');
     const { epoch, first } = appended;
@@ -59,32 +58,6 @@ const REPLAYED = { ...JSON_TYPE, 'Idempotent-Replayed': 'true' };
 
 function summary({ type = DEFAULT_TYPE, key }: EventInput, time: string) {
   return key === undefined ? { type, time } : { type, time, key };
-}
-
-function idempotencyKey(c: RequestContext): string | undefined {
-  const header = c.req.header('Idempotency-Key');
-  if (header === undefined) return undefined;
-  const key = idempotencyKeySchema.safeParse(header);
-  if (!key.success)
-    throw new ProblemError('invalid', {
-      errors: [{ path: 'Idempotency-Key', message: '1 to 200 printable ASCII characters' }],
-    });
-  return key.data;
-}
-
-/** Whose key it is. A `sub` is quoted, so that no name can look like another kind of caller. */
-function scopeOf({ sub, kind }: Principal): string {
-  return sub === undefined ? kind : `sub:${JSON.stringify(sub)}`;
-}
-
-/** What must be equal for a repeated write to be the same: where it goes and every byte of it. */
-async function digest(topic: string, type: string, bytes: Uint8Array): Promise<string> {
-  const head = new TextEncoder().encode(`${topic}\n${type}\n`);
-  const all = new Uint8Array(head.byteLength + bytes.byteLength);
-  all.set(head);
-  all.set(bytes, head.byteLength);
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', all));
-  return btoa(String.fromCharCode(...hash));
 }
 
 function readEvents(type: string, bytes: Uint8Array, limits: Limits): readonly EventInput[] {
@@ -114,11 +87,4 @@ function readBody(type: string, text: string, { eventsPerPublish }: Limits): unk
   for (let start = 0; start < text.length; start += 65_536) lines.push(text.slice(start, start + 65_536));
   lines.end();
   return values;
-}
-
-function rateLimited(retryAfterMs: number): ProblemError {
-  const seconds = Math.ceil(retryAfterMs / 1000);
-  return new ProblemError('rate-limited', {
-    headers: { 'Retry-After': String(seconds), RateLimit: `"writes";r=0;t=${seconds}` },
-  });
 }
