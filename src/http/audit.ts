@@ -28,8 +28,11 @@ export interface AuditedAccess {
 }
 
 export interface Audit {
-  /** Notes that a reading begins. @returns says that it has ended; may be called again, and changes nothing then */
-  begin(reader: AuditReader, access: AuditedAccess): () => void;
+  /**
+   * Notes that a reading begins.
+   * @returns says that it has ended; may be called again, and changes nothing then. `undefined` where nothing is noted
+   */
+  begin(reader: AuditReader, access: AuditedAccess): (() => void) | undefined;
   /** Notes a reading that has ended. @param since when it began, ms since 1970; now unless told */
   note(reader: AuditReader, access: AuditedAccess, since?: number): void;
   /** Forgets what is older than 90 days. @throws StoreUnavailable */
@@ -186,7 +189,7 @@ export function createAudit(options: AuditOptions): Audit {
 
   return {
     begin(reader, access) {
-      if (!wants(access.name)) return () => {};
+      if (!wants(access.name)) return undefined;
       const entry = add(reader, access, clock());
       plan();
       let open = true;

@@ -10,16 +10,19 @@ import type { Audit, AuditReader } from './audit.ts';
 const DRAIN_SPREAD_MS = 10_000;
 const RETRY_MS = 1000;
 
+/** Shared by the streams of which nothing is kept, so that an idle one holds no map of its own. */
+const NONE: ReadonlyMap<string, never> = new Map<string, never>();
+
 export interface OpenStream {
   readonly stream: EventStream;
   readonly address: string | undefined;
   /** ms since 1970 */
   readonly since: number;
   principal: Principal;
-  /** What was asked for of each topic, to ask for it again under another token. */
-  readonly requests: Map<string, SubscribeRequest>;
+  /** What was asked for of each collection, to ask for it again under another token. */
+  requests: ReadonlyMap<string, SubscribeRequest>;
   /** Ends the audit's entry of each topic. */
-  readonly accesses: Map<string, () => void>;
+  accesses: ReadonlyMap<string, () => void>;
   /** The request that opened it. */
   readonly request: string | undefined;
 }
@@ -36,6 +39,7 @@ export interface OpenStreamsOptions {
   readonly wheel: TimerWheel;
   readonly clock: () => number;
   readonly audit: Pick<Audit, 'begin'>;
+  readonly isCollection: (topic: string) => boolean;
   readonly onDelivery: (events: number, bytes: number) => void;
   readonly onClose: (reason: CloseReason | 'gone') => void;
 }
@@ -79,7 +83,7 @@ export class OpenStreams {
       },
     });
     const since = clock();
-    const open: OpenStream = { stream, principal, address, since, requests: new Map(), accesses: new Map(), request };
+    const open: OpenStream = { stream, principal, address, since, requests: NONE, accesses: NONE, request };
     this.#streams.set(id, open);
     this.#begin(open, topics);
     stream.open(topics);
@@ -90,7 +94,11 @@ export class OpenStreams {
   remember(id: string, requests: readonly SubscribeRequest[]): void {
     const open = this.#streams.get(id);
     if (open === undefined) return;
-    for (const request of requests) open.requests.set(request.topic, request);
+    const { isCollection } = this.#options;
+    const again = requests
+      .filter(({ topic }) => isCollection(topic))
+      .map((request) => [request.topic, request] as const);
+    if (again.length > 0) open.requests = new Map([...open.requests, ...again]);
     this.#begin(
       open,
       requests.map(({ topic }) => topic),
@@ -101,11 +109,10 @@ export class OpenStreams {
   forget(id: string, topics: Iterable<string>): void {
     const open = this.#streams.get(id);
     if (open === undefined) return;
-    for (const topic of topics) {
-      open.requests.delete(topic);
-      open.accesses.get(topic)?.();
-      open.accesses.delete(topic);
-    }
+    const gone = new Set(topics);
+    for (const topic of gone) open.accesses.get(topic)?.();
+    open.requests = without(open.requests, gone);
+    open.accesses = without(open.accesses, gone);
   }
 
   /** Puts a stream under another token. */
@@ -116,14 +123,16 @@ export class OpenStreams {
     // Who reads is another now, as the audit tells readers apart.
     const topics = [...open.accesses.keys()];
     for (const end of open.accesses.values()) end();
-    open.accesses.clear();
+    open.accesses = NONE;
     this.#begin(open, topics);
   }
 
   #begin(open: OpenStream, topics: readonly string[]): void {
-    for (const topic of topics)
-      if (!open.accesses.has(topic))
-        open.accesses.set(topic, this.#options.audit.begin(open, { kind: 'stream', name: topic }));
+    for (const topic of topics) {
+      if (open.accesses.has(topic)) continue;
+      const end = this.#options.audit.begin(open, { kind: 'stream', name: topic });
+      if (end !== undefined) open.accesses = new Map([...open.accesses, [topic, end]]);
+    }
   }
 
   get(id: string): OpenStream | undefined {
@@ -150,4 +159,9 @@ export class OpenStreams {
     for (const { stream } of this.#streams.values()) counts[stream.format] = (counts[stream.format] ?? 0) + 1;
     return counts;
   }
+}
+
+function without<Value>(map: ReadonlyMap<string, Value>, keys: ReadonlySet<string>): ReadonlyMap<string, Value> {
+  const left = [...map].filter(([key]) => !keys.has(key));
+  return left.length === 0 ? NONE : new Map(left);
 }

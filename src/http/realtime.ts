@@ -145,15 +145,16 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     onPruned = () => undefined,
     onResponse = () => undefined,
   } = observer;
+  const isCollection = (name: string) => collections?.has(name) === true;
   const audit = createAudit({
     store: store.audit,
     scope: options.audit ?? 'collections',
-    isCollection: (name) => collections?.has(name) === true,
+    isCollection,
     node,
     clock,
     onFault,
   });
-  const streams = new OpenStreams({ node, wheel, clock, audit, onDelivery, onClose });
+  const streams = new OpenStreams({ node, wheel, clock, audit, isCollection, onDelivery, onClose });
   const rights = createRights(options.policy);
   const revocations = createRevocations({
     store: store.revocations,

@@ -100,11 +100,11 @@ describe('the audit of a node', () => {
     const stream = { kind: 'stream', name: 'orders' } as const;
     const [short, long] = [audit.begin(reader, stream), audit.begin(reader, stream)];
     await vi.advanceTimersByTimeAsync(500);
-    short();
+    short?.();
     await vi.advanceTimersByTimeAsync(600);
     expect((await entries()).map(({ until }) => until)).toEqual([null, 1_700_000_000_500]);
-    long();
-    long();
+    long?.();
+    long?.();
     await vi.advanceTimersByTimeAsync(1000);
     expect((await entries()).map(({ until }) => until)).toEqual([1_700_000_001_100, 1_700_000_000_500]);
     expect(writes).toEqual([2, 1]);
@@ -128,7 +128,7 @@ describe('the audit of a node', () => {
       const audit = open({ scope });
       for (const name of ['orders', 'chat']) {
         audit.note(reader, { kind: 'page', name });
-        audit.begin(reader, { kind: 'stream', name })();
+        audit.begin(reader, { kind: 'stream', name })?.();
       }
       await audit.close();
       expect(
@@ -144,7 +144,7 @@ describe('the audit of a node', () => {
     state = 'away';
     for (let index = 0; index < 1200; index += 1) list(audit);
     await vi.advanceTimersByTimeAsync(5000);
-    end();
+    end?.();
     expect(writes.length).toBeLessThanOrEqual(7);
     state = 'there';
     await vi.advanceTimersByTimeAsync(2500);
@@ -159,7 +159,7 @@ describe('the audit of a node', () => {
     state = 'unsure';
     const end = audit.begin(reader, { kind: 'stream', name: 'orders' });
     await vi.advanceTimersByTimeAsync(1000);
-    end();
+    end?.();
     state = 'there';
     await vi.advanceTimersByTimeAsync(2000);
     expect((await entries()).map(({ until }) => until)).toEqual([1_700_000_001_000]);
