@@ -4,10 +4,10 @@
  * A change is deleted as it is read, so whoever gets it is the one who moves it. What a transaction changed stands together in each topic.
  * Large transactions are read and appended in pieces, all of which appear at the caller's commit.
  */
+import type { MovedBatch } from '../broker/local-broker.ts';
 import type { EventBody } from '../protocol/event.ts';
 import type { Transaction } from '../store/postgres/database.ts';
 import { appendTo } from '../store/postgres/log.ts';
-import type { StoredBatch } from '../store/store.ts';
 import type { Change, RelayTarget, RelayTargets } from './change.ts';
 import { netChanges } from './net-changes.ts';
 import type { WaitingTransaction } from './relay-plan.ts';
@@ -18,11 +18,6 @@ const PIECE_BYTES = 1024 * 1024;
 
 /** Text of events kept to be handed on after the commit, in UTF-16 units; beyond it only the last piece of each topic is. */
 const KEPT_LENGTH = 8 * 1024 * 1024;
-
-/** Adjacent events that were appended to a topic, and the epoch of its log. */
-export interface MovedBatch extends StoredBatch {
-  readonly epoch: string;
-}
 
 /** What a move appended, in its order. */
 export interface Moved {

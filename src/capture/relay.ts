@@ -15,6 +15,7 @@
  * target here stay where they are, and are counted in the log about once a minute; those of tables that are no longer captured are
  * deleted.
  */
+import type { MovedBatch } from '../broker/local-broker.ts';
 import type { Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { StoreUnavailable } from '../store/store.ts';
@@ -22,7 +23,7 @@ import type { RelayTargets } from './change.ts';
 import { drained } from './relay-drain.ts';
 import { OutboxFloor } from './relay-floor.ts';
 import { RENEW_MS, RelayLease } from './relay-lease.ts';
-import { type Moved, type MovedBatch, moveTransactions } from './relay-move.ts';
+import { type Moved, moveTransactions } from './relay-move.ts';
 import { planMove, toPortions, type WaitingTransaction } from './relay-plan.ts';
 import { RelayRest } from './relay-rest.ts';
 import { sweepOutbox } from './relay-sweep.ts';

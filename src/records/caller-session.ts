@@ -13,22 +13,22 @@ export interface ChangeOrigin {
 }
 
 /** The same settings as those of the capture, so that a record reads the same here and in its events. */
+const WIRE_FORM = `
+  set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, MDY', true),
+  set_config('IntervalStyle', 'iso_8601', true), set_config('extra_float_digits', '1', true),
+  set_config('bytea_output', 'hex', true)`;
+
 const WIRE = `
-  SELECT set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, MDY', true),
-         set_config('IntervalStyle', 'iso_8601', true), set_config('extra_float_digits', '1', true),
-         set_config('bytea_output', 'hex', true), set_config('sluice.actor', $1::text, true),
-         set_config('sluice.mutation', $2::text, true)`;
+  SELECT ${WIRE_FORM}, set_config('sluice.actor', $1::text, true), set_config('sluice.mutation', $2::text, true)`;
+
+const AS_CALLER = `set_config('request.jwt.claims', $1::text, true), set_config('role', $2::text, true)`;
+const CALLER = `SELECT ${AS_CALLER}`;
 
 /** What a view needs to know and to set before it reads, in one go: it does so for every stretch of the log. */
 const BEGIN_VIEW = `
   SELECT (SELECT latest FROM sluice.topics WHERE name = $3::text) AS latest,
          EXISTS (SELECT FROM sluice.changes WHERE capture = ANY ($4::int[])) AS pending,
-         set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, MDY', true),
-         set_config('IntervalStyle', 'iso_8601', true), set_config('extra_float_digits', '1', true),
-         set_config('bytea_output', 'hex', true),
-         set_config('request.jwt.claims', $1::text, true), set_config('role', $2::text, true)`;
-
-const CALLER = `SELECT set_config('request.jwt.claims', $1::text, true), set_config('role', $2::text, true)`;
+         ${WIRE_FORM}, ${AS_CALLER}`;
 
 export async function setWireForm(transaction: Transaction, { actor, mutation }: ChangeOrigin = {}): Promise<void> {
   await transaction.query(WIRE, [actor ?? '', mutation ?? '']);

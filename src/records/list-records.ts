@@ -5,6 +5,7 @@ import type { Database, Transaction } from '../store/postgres/database.ts';
 import { becomeCaller, setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
 import { readDriverError } from './database-refusal.ts';
+import { endOfLog } from './end-of-log.ts';
 import { afterSql, Bindings, filterSql, misfit, orderSql, placeSql, readFilters, readOrder } from './list-sql.ts';
 import { type Listed, type Refusal, Refused, refuse } from './outcome.ts';
 import type { PageTokens, Place } from './page-token.ts';
@@ -79,7 +80,7 @@ export function createListing(
         return { text, values: bindings.values };
       };
       const { records, last, seq, epoch } = await drained(async (transaction) => {
-        const end = await readEnd(transaction, collection.name);
+        const end = await endOfLog(transaction, collection.name);
         await setWireForm(transaction);
         await becomeCaller(transaction, collection.visibility, caller);
         const page = await collect(transaction, collection, caller, query.limit, start, step);
@@ -112,15 +113,6 @@ async function soundFilters(
   const canonical = await canonicalFilters(database, collection, facts, readFilters(collection, texts));
   if (!canonical.ok) throw misfit(canonical.field);
   return canonical.filters;
-}
-
-/** Where the collection's stream ends in this snapshot. */
-async function readEnd(transaction: Transaction, topic: string) {
-  const [row] = await transaction.query<{ readonly latest: number; readonly incarnation: number }>(
-    'SELECT latest, incarnation FROM sluice.topics WHERE name = $1::text',
-    [topic],
-  );
-  return row ?? { latest: 0, incarnation: 0 };
 }
 
 /** Reads on until the page is full. `last` is where the next one begins, and `undefined` when there is none. */

@@ -6,6 +6,7 @@ import type { Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { beginView } from './caller-session.ts';
 import type { Collection } from './collection.ts';
+import { endOfLog } from './end-of-log.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
 import { parseKey } from './record-key.ts';
@@ -131,18 +132,6 @@ export function createViewSource({
       return range?.latest ?? 0;
     },
   };
-}
-
-/** The end of a topic's log as a transaction sees it. */
-export async function endOfLog(
-  transaction: Transaction,
-  topic: string,
-): Promise<{ readonly latest: number; readonly incarnation: number }> {
-  const [row] = await transaction.query<{ readonly latest: number; readonly incarnation: number }>(
-    'SELECT latest, incarnation FROM sluice.topics WHERE name = $1',
-    [topic],
-  );
-  return row ?? { latest: 0, incarnation: 0 };
 }
 
 /** Who may not read the table at all, or whose claims no policy understands, sees nothing of it. */

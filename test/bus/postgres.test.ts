@@ -137,7 +137,14 @@ describe('the bus over Postgres', () => {
     expect(heard[0]).toEqual(hint(21));
     expect(a.bus.counts.statements).toBeGreaterThan(statements);
     // Several looks around later, both still know of each other.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    const looks = new Set<number>();
+    await until('a has looked around again and again', async () => {
+      const [row] = await admin`
+        select query_start::text as at from pg_stat_activity
+        where application_name = 'sluice bus a' and query like '%pg_locks%' order by query_start desc limit 1`;
+      if (row !== undefined) looks.add(Date.parse(String(row['at'])));
+      return looks.size > 3;
+    });
     const { unsaid } = a.bus.counts;
     b.send(hint(22));
     a.bus.send(hint(23));

@@ -1,8 +1,9 @@
 /** Captured tables, relays over them, and the log that comes of it. */
+
+import type { MovedBatch } from '../../src/broker/local-broker.ts';
 import { addCapture } from '../../src/capture/add-capture.ts';
 import type { Change, RelayTarget } from '../../src/capture/change.ts';
 import { createRelay, type Relay, type RelayOptions } from '../../src/capture/relay.ts';
-import type { MovedBatch } from '../../src/capture/relay-move.ts';
 import { encodeEventBody } from '../../src/protocol/event.ts';
 import type { Database, Transaction } from '../../src/store/postgres/database.ts';
 import { connectPostgres } from '../../src/store/postgres/postgres-js.ts';
