@@ -3,7 +3,10 @@ import type { EventBody } from '../protocol/event.ts';
 
 /** One row that was inserted (`I`), updated (`U`) or deleted (`D`). */
 export interface Change {
-  /** Its place in the outbox: grows with the changes of one transaction, and with those of one row. */
+  /**
+   * Its place in the outbox: grows with the changes of one transaction as they are noted, and from one transaction to the next with
+   * those of one row.
+   */
   readonly id: number;
   /** The id of the transaction that made it, as Postgres counts it (xid8), in digits. */
   readonly transaction: string;

@@ -2,6 +2,7 @@
  * What a transaction did to each row, as far as anybody else could see: only its outcome. A row that it inserted and deleted again was
  * never there, and what it held in between was nobody's to know.
  */
+import { type ChainLink, inChainOrder } from './chain-order.ts';
 import type { Change } from './change.ts';
 
 /** What became of one row. */
@@ -14,7 +15,7 @@ interface Net {
 /**
  * Brings the changes of one transaction to one table together, row by row.
  *
- * @param changes in the order in which they were made
+ * @param changes as they were noted. Where that is not the order in which they were made, they are put into it (see `chain-order.ts`)
  * @param keyOf the key of a row's image
  * @returns the rows that are gone from under their keys, then those that are there: each in the order of their last changes. A row
  *   whose key was changed is among both
@@ -22,6 +23,20 @@ interface Net {
  */
 export function netChanges(changes: readonly Change[], keyOf: (image: string) => string): readonly Change[] {
   if (changes.length < 2) return changes;
+  const nets = netsOf(changes, keyOf) ?? netsOf(inOrderMade(changes, keyOf), keyOf, true) ?? [];
+  // Keys may have gone round: none is taken before the row that had it is gone.
+  return [...nets.flatMap((net) => goneOf(net, keyOf)), ...nets.flatMap((net) => thereOf(net, keyOf))];
+}
+
+/**
+ * @param lenient takes the changes in this order, whatever they say
+ * @returns `undefined` when a change does not begin at what the one before it led to
+ */
+function netsOf(
+  changes: readonly Change[],
+  keyOf: (image: string) => string,
+  lenient = false,
+): readonly Net[] | undefined {
   /** By the key that the row has now. */
   const byKey = new Map<string, Net>();
   const all = new Set<Net>();
@@ -30,6 +45,7 @@ export function netChanges(changes: readonly Change[], keyOf: (image: string) =>
     const after = change.new === null ? before : keyOf(change.new);
     const key = before ?? after ?? '';
     const known = byKey.get(key);
+    if (known !== undefined && known.last.new !== change.old && !lenient) return undefined;
     const net: Net = known ?? { old: change.old, last: change };
     net.last = change;
     // Those that changed last stand last.
@@ -38,9 +54,18 @@ export function netChanges(changes: readonly Change[], keyOf: (image: string) =>
     if (after !== undefined && after !== key) byKey.delete(key);
     byKey.set(after ?? key, net);
   }
-  const nets = [...all];
-  // Keys may have gone round: none is taken before the row that had it is gone.
-  return [...nets.flatMap((net) => goneOf(net, keyOf)), ...nets.flatMap((net) => thereOf(net, keyOf))];
+  return [...all];
+}
+
+/** The order in which changes were made. */
+export function inOrderMade(changes: readonly Change[], keyOf: (image: string) => string): readonly Change[] {
+  const state = (image: string | null) => (image === null ? undefined : { key: keyOf(image), state: image });
+  const links = changes.map((change): ChainLink & { readonly change: Change } => ({
+    before: state(change.old),
+    after: state(change.new),
+    change,
+  }));
+  return inChainOrder(links).map(({ change }) => change);
 }
 
 /** Whether the row was there before and is there after, under one key. */

@@ -2,7 +2,8 @@
  * Moving changes from the outbox into the log: taken and appended in one transaction, which is the caller's.
  *
  * A change is deleted as it is read, so whoever gets it is the one who moves it. What a transaction changed stands together in each topic.
- * Large transactions are read and appended in pieces, all of which appear at the caller's commit.
+ * Large transactions are read and appended in pieces, all of which appear at the caller's commit. One in which triggers made changes is
+ * looked through before, for the order in which they were made: a few hundred bytes are kept of each change meanwhile.
  */
 import type { MovedBatch } from '../broker/local-broker.ts';
 import type { EventBody } from '../protocol/event.ts';
@@ -10,6 +11,7 @@ import type { Transaction } from '../store/postgres/database.ts';
 import { appendTo } from '../store/postgres/log.ts';
 import type { Change, RelayTarget, RelayTargets } from './change.ts';
 import { netChanges } from './net-changes.ts';
+import { idsInOrderMade } from './order-made.ts';
 import type { WaitingTransaction } from './relay-plan.ts';
 
 /** The most that is read, and that is appended at once: changes or events, and bytes of them, unless one alone is larger. */
@@ -59,6 +61,12 @@ const TAKE_ONE = take(
   'NULL::bigint',
 );
 
+// $1 are ids, which are taken in this order.
+const TAKE_LISTED = take(
+  `unnest($1::bigint[]) WITH ORDINALITY listed (id, place) JOIN sluice.changes c USING (id) ORDER BY place`,
+  'listed.place',
+);
+
 /**
  * Moves whole transactions, in the order given. What somebody else has moved meanwhile is left out.
  * @throws StoreUnavailable; an Error when a target cannot make events of a change, which names both
@@ -85,9 +93,24 @@ export async function moveTransactions(
     }
   }
 
+  async function take(taken: readonly Change[]): Promise<void> {
+    changes += taken.length;
+    for (const pieces of toPieces(taken, targets)) await append(pieces);
+  }
+
   for (const run of toRuns(waiting)) {
     const [alone] = run;
     const isAlone = run.length === 1 && alone !== undefined;
+    if (isAlone && alone.nested && alone.changes > PIECE) {
+      let ids = await idsInOrderMade(transaction, alone, targets);
+      while (ids.length > 0) {
+        const taken = await transaction.query<Change>(TAKE_LISTED, [ids.slice(0, PIECE)]);
+        if (taken.length === 0) break;
+        await take(taken);
+        ids = ids.slice(taken.length);
+      }
+      continue;
+    }
     let from = run.reduce((least, { first }) => Math.min(least, first), Number.POSITIVE_INFINITY) - 1;
     const to = run.reduce((greatest, { last }) => Math.max(greatest, last), 0);
     let left = run.reduce((sum, transaction) => sum + transaction.changes, 0);
@@ -103,9 +126,8 @@ export async function moveTransactions(
           ]);
       if (taken.length === 0) break;
       left -= taken.length;
-      changes += taken.length;
       if (isAlone) from = taken.at(-1)?.id ?? to;
-      for (const pieces of toPieces(taken, targets)) await append(pieces);
+      await take(taken);
     }
   }
   return { changes, batches };

@@ -106,12 +106,13 @@ const PARTITIONS = `
   FROM pg_partition_tree($1::int8::oid) t JOIN pg_class c ON c.oid = t.relid JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE t.level > 0 ORDER BY t.level, c.oid`;
 
+// Before Postgres 15, what a partition has from the table above counts as internal, as the triggers of foreign keys do.
 const TRIGGERS = `
   SELECT t.tgrelid::int8 AS relation, t.tgname::text AS name, pn.nspname || '.' || p.proname AS calls, t.tgtype::int4 AS type,
     t.tgenabled::text AS enabled, t.tgqual IS NOT NULL OR t.tgattr::text <> '' AS conditional,
     t.tgnargs::int4 AS count, encode(t.tgargs, 'escape') AS arguments
   FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace pn ON pn.oid = p.pronamespace
-  WHERE NOT t.tgisinternal AND (t.tgrelid = $1::int8::oid OR t.tgrelid IN (SELECT relid FROM pg_partition_tree($1::int8::oid)))
+  WHERE (NOT t.tgisinternal OR (t.tgparentid <> 0 AND t.tgconstraint = 0)) AND (t.tgrelid = $1::int8::oid OR t.tgrelid IN (SELECT relid FROM pg_partition_tree($1::int8::oid)))
   ORDER BY t.tgrelid, t.tgname`;
 
 interface TableRow extends Relation {

@@ -4,7 +4,8 @@
  */
 import type { EventBody } from '../protocol/event.ts';
 import type { Collection } from './collection.ts';
-import { type Image, isLarge, readImage } from './image.ts';
+import type { CollectionColumn } from './columns.ts';
+import { type Image, leftOutOf, readImage } from './image.ts';
 import { keyOfImage } from './record-key.ts';
 import { renderFields } from './wire-row.ts';
 
@@ -23,8 +24,8 @@ export interface CapturedChange {
  * The events of a change, in the order in which they belong into the log: one, or for an update of the key a delete under
  * the old key and an insert under the new one.
  *
- * Whoever updates a row without changing a field of the definition gets `"changed":[]`. A row that was too large for an image is
- * told by `"large":true` and its version alone.
+ * Whoever updates a row without changing a field of the definition gets `"changed":[]`. Fields that were too large are left out of the
+ * row, and named in `omitted`; one that was too large before an update is named in `changed` and not in `old`.
  *
  * @throws TypeError that names the table and the column, when an image is missing or lacks the key or the version
  */
@@ -46,27 +47,37 @@ export function toEventBodies(collection: Collection, change: CapturedChange): r
 }
 
 function inserted(collection: Collection, change: CapturedChange, row: Image): EventBody {
-  const data = isLarge(row) ? '"large":true' : `"new":${renderFields(collection.columns, row)}`;
-  return body(collection, change, 'insert', row, data);
+  return body(collection, change, 'insert', row, `"new":${renderFields(collection.columns, row)}`);
 }
 
 function deleted(collection: Collection, change: CapturedChange, row: Image): EventBody {
-  const data = isLarge(row) ? '"large":true' : `"old":${renderFields(collection.columns, row)}`;
-  return body(collection, change, 'delete', row, data);
+  return body(collection, change, 'delete', row, `"old":${renderFields(collection.columns, row)}`);
 }
 
 function updated(collection: Collection, change: CapturedChange, before: Image, after: Image): EventBody {
-  if (isLarge(before) || isLarge(after)) return body(collection, change, 'update', after, '"large":true');
   const changed = collection.columns.filter(
-    (column) => column !== collection.version && before.get(column.column) !== after.get(column.column),
+    (column) => column !== collection.version && differs(column, before, after, collection.columns),
   );
   const labels = changed.map(({ label }) => label).join(',');
   const rows = `"new":${renderFields(collection.columns, after)},"old":${renderFields(changed, before)}`;
   return body(collection, change, 'update', after, rows, `,"changed":[${labels}]`);
 }
 
+function differs(
+  { column }: CollectionColumn,
+  before: Image,
+  after: Image,
+  columns: readonly CollectionColumn[],
+): boolean {
+  const [old, fresh] = [before.get(column), after.get(column)];
+  if (old !== undefined || fresh !== undefined) return old !== fresh;
+  const gone = leftOutOf(before, columns);
+  // Of what is not known it cannot be said that it stayed.
+  return gone.has(column) && (gone.get(column) ?? 'before') !== (leftOutOf(after, columns).get(column) ?? 'after');
+}
+
 /**
- * @param row the one that says the key and the version
+ * @param row the one that says the key, the version, and what was left out
  * @param rows the members of `data` before `version`
  * @param rest those after it
  */
@@ -82,7 +93,10 @@ function body(
   if (version === undefined || !/^-?\d+$/.test(version)) {
     throw new TypeError(`${collection.tableName}.${collection.version.column}: a row without a version`);
   }
-  let text = `"type":"${type}","data":{${rows},"version":${version}${rest}},"key":${JSON.stringify(keyOfImage(collection, row))}`;
+  const omitted = leftOutOf(row, collection.columns);
+  const names = collection.columns.filter(({ column }) => omitted.has(column)).map(({ label }) => label);
+  const lacking = names.length === 0 ? '' : `,"omitted":[${names.join(',')}]`;
+  let text = `"type":"${type}","data":{${rows},"version":${version}${rest}${lacking}},"key":${JSON.stringify(keyOfImage(collection, row))}`;
   if (change.actor !== null) text += `,"actor":${JSON.stringify(change.actor)}`;
   if (change.mutation !== null) text += `,"mutation":${JSON.stringify(change.mutation)}`;
   return `${text}}`;

@@ -1,7 +1,7 @@
 /** What the log of a collection still tells of one record: its changes, from the newest back or from the oldest on. */
 import type { Transaction } from '../store/postgres/database.ts';
 import type { Collection } from './collection.ts';
-import { splitObject, textOfRaw } from './row-text.ts';
+import { joinObject, splitObject, textOfRaw } from './row-text.ts';
 
 /** What of a collection's log is there. Times are in ms since 1970, by the database's clock. */
 export interface LogBounds {
@@ -146,10 +146,13 @@ function readChange({ seq, time, body }: EventRow, key: string): PastChange | un
   if (type !== 'insert' && type !== 'update' && type !== 'delete') return undefined;
   const data = splitObject(members.get('data') ?? '{}');
   const version = data.get('version') ?? '0';
-  const old = data.get('old');
-  const after = data.get('new');
-  const before = type === 'update' && old !== undefined && after !== undefined ? mergeRows(after, old) : old;
-  return { seq, time, type, version, before, after, changed: data.get('changed'), actor: members.get('actor') };
+  const changed = data.get('changed');
+  // A row of which a field was too large is not what was there.
+  const isWhole = !data.has('omitted');
+  const after = isWhole ? data.get('new') : undefined;
+  const old = isWhole ? data.get('old') : undefined;
+  const before = type === 'update' && old !== undefined ? after && mergeRows(after, old, changed) : old;
+  return { seq, time, type, version, before, after, changed, actor: members.get('actor') };
 }
 
 /**
@@ -170,13 +173,14 @@ export function rowBefore(
   return { record: joinObject(members), version: previous };
 }
 
-/** What a row has become, with the fields that were others. Each value stays the text that it was. */
-function mergeRows(after: string, old: string): string {
+/**
+ * What a row has become, with the fields that were others. Each value stays the text that it was.
+ * @returns `undefined` where one of those was too large
+ */
+function mergeRows(after: string, old: string, changed = '[]'): string | undefined {
   const members = splitObject(after);
-  for (const [name, raw] of splitObject(old)) members.set(name, raw);
+  const before = splitObject(old);
+  if ((JSON.parse(changed) as readonly string[]).some((name) => !before.has(name))) return undefined;
+  for (const [name, raw] of before) members.set(name, raw);
   return joinObject(members);
-}
-
-function joinObject(members: ReadonlyMap<string, string>): string {
-  return `{${[...members].map(([name, raw]) => `${JSON.stringify(name)}:${raw}`).join(',')}}`;
 }

@@ -9,20 +9,18 @@ import { refuse, type Written } from './outcome.ts';
 
 // A claim waits for a transaction that holds the same key, and sees what became of it.
 const CLAIM = `
-  INSERT INTO sluice.writes AS w (scope, key, digest, status, headers, body, time)
-  SELECT $1::text, $2::text, $3::text, 0, '', '', now.ms FROM (
+  INSERT INTO sluice.writes AS w (scope, key, digest, body, time)
+  SELECT $1::text, $2::text, $3::text, '', now.ms FROM (
     SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms
   ) now
   ON CONFLICT (scope, key) DO UPDATE
-    SET digest = excluded.digest, status = 0, headers = '', body = '', time = excluded.time
+    SET digest = excluded.digest, body = '', time = excluded.time
     WHERE w.time <= excluded.time - ${IDEMPOTENCY_MS}
   RETURNING 1 AS claimed`;
 
 const RECALL = 'SELECT digest, body FROM sluice.writes WHERE scope = $1::text AND key = $2::text';
 
-const KEEP = 'UPDATE sluice.writes SET status = $3::int, body = $4::text WHERE scope = $1::text AND key = $2::text';
-
-const STATUS: Readonly<Record<Written['effect'], number>> = { created: 201, changed: 200, removed: 204 };
+const KEEP = 'UPDATE sluice.writes SET body = $3::text WHERE scope = $1::text AND key = $2::text';
 
 /**
  * Claims a key for this transaction.
@@ -49,5 +47,5 @@ export async function keepWrite(
   { scope, key }: Idempotency,
   written: Written,
 ): Promise<void> {
-  await transaction.query(KEEP, [scope, key, STATUS[written.effect], JSON.stringify(written)]);
+  await transaction.query(KEEP, [scope, key, JSON.stringify(written)]);
 }

@@ -86,14 +86,26 @@ async function asOnWire(
   }
 }
 
-/** Compiles canonical filters into a predicate over rows in wire form. */
+/**
+ * Compiles canonical filters into a predicate over rows in wire form.
+ *
+ * A field that was omitted, because it is too large, is longer than any value of a filter: it is not null, and equal to none. No
+ * comparison by order holds of it.
+ */
 export function compileRowFilters(
   { byProperty }: Collection,
   filters: readonly Filter[],
-): (row: WireRecord) => boolean {
+): (row: WireRecord, omitted?: readonly string[]) => boolean {
   if (filters.length === 0) return () => true;
-  return compileFilters(filters, ([field = '']) => (byProperty.get(field)?.quoted ? compareQuoted : compareValues));
+  const test = compileFilters(filters, ([field = '']) =>
+    byProperty.get(field)?.quoted ? compareQuoted : compareValues,
+  );
+  return (row, omitted = []) =>
+    test(omitted.length === 0 ? row : { ...Object.fromEntries(omitted.map((name) => [name, OMITTED])), ...row });
 }
+
+/** What is unlike every value that can be compared. */
+const OMITTED = {};
 
 const compareQuoted: Comparison = (value, text) =>
   typeof value === 'string' ? (compareDecimals(value, text) ?? compareValues(value, text)) : undefined;

@@ -5,7 +5,7 @@ import { type Filter, formatFilter, valueAt } from '../protocol/filter.ts';
 import type { Collection } from './collection.ts';
 import { normalDecimal } from './compare-decimals.ts';
 import { compileRowFilters } from './row-filter.ts';
-import { loggedChange, seenChange } from './seen-change.ts';
+import { loggedChange, type Sees, seenChange } from './seen-change.ts';
 import { type Caller, claimsThatCount, type Visibility } from './visibility.ts';
 import type { WireRecord } from './wire-types.ts';
 
@@ -24,7 +24,7 @@ export function rowProjection(
   if (visibility.kind === 'everyRow' && filters.length === 0) return undefined;
   const inScope = scopeOf(visibility, caller);
   const matches = compileRowFilters(collection, filters);
-  const sees = (row: WireRecord) => matches(row) && inScope(row);
+  const sees: Sees = (row, omitted) => matches(row, omitted) && inScope(row);
   return {
     name: JSON.stringify([view, ...filters.map(formatFilter).sort()]),
     project(event) {
@@ -63,7 +63,7 @@ function indexOf({ byProperty }: Collection, filters: readonly Filter[]): Select
       const change = loggedChange(event);
       const values: string[] = [];
       for (const row of [change?.old, change?.new]) {
-        const text = row && textOf(valueAt(row, path));
+        const text = row && textOf(valueAt(row.record, path));
         if (text !== undefined) values.push(text);
       }
       return values;

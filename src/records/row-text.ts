@@ -35,6 +35,11 @@ export function splitObject(json: string): Map<string, string> {
   }
 }
 
+/** Writes the members of an object, as {@link splitObject} reads them. */
+export function joinObject(members: ReadonlyMap<string, string>): string {
+  return `{${[...members].map(([name, raw]) => `${JSON.stringify(name)}:${raw}`).join(',')}}`;
+}
+
 /** The text of a raw JSON string, or the raw text itself for every other value. */
 export function textOfRaw(raw: string): string {
   if (raw.charCodeAt(0) !== QUOTE) return raw;

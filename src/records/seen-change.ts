@@ -13,15 +13,28 @@ export const DEPENDENCY_TYPE = '$dependency';
 export interface LoggedChange {
   readonly type: 'insert' | 'update' | 'delete';
   readonly version: number;
-  /** The row before, whole; `undefined` for an insert, and where the row was too large to be kept. */
-  readonly old: WireRecord | undefined;
-  readonly new: WireRecord | undefined;
+  /** The row before; `undefined` for an insert. */
+  readonly old: ToldRow | undefined;
+  /** The row after; `undefined` for a delete. */
+  readonly new: ToldRow | undefined;
 }
+
+/** A row as the log tells it. */
+export interface ToldRow {
+  readonly record: WireRecord;
+  /** The fields that it lacks because they were too large, each at least 8 KiB. */
+  readonly omitted: readonly string[];
+}
+
+/** Judges a row. */
+export type Sees = (row: WireRecord, omitted: readonly string[]) => boolean;
 
 interface ChangeData {
   readonly new?: WireRecord;
   readonly old?: WireRecord;
   readonly version: number;
+  readonly changed?: readonly string[];
+  readonly omitted?: readonly string[];
 }
 
 /** What each event says, read once for all readers. */
@@ -37,20 +50,33 @@ export function loggedChange(event: LogEvent): LoggedChange | undefined {
 
 function readChange({ type, data }: LogEvent): LoggedChange | undefined {
   if (type !== 'insert' && type !== 'update' && type !== 'delete') return undefined;
-  const { new: row, old, version } = data as ChangeData;
-  return { type, version, new: row, old: type === 'update' && old !== undefined ? { ...row, ...old } : old };
+  const { new: row, old, version, changed = [], omitted = NONE } = data as ChangeData;
+  const told = (record: WireRecord | undefined) => record && { record, omitted };
+  const before = type === 'update' && row !== undefined && old !== undefined;
+  return { type, version, new: told(row), old: before ? rowBefore(row, old, changed, omitted) : told(old) };
 }
+
+/** The row before an update, of the one after it and of the fields that were others. */
+function rowBefore(row: WireRecord, old: WireRecord, changed: readonly string[], omitted: readonly string[]): ToldRow {
+  const record = { ...row, ...old };
+  const gone = changed.filter((name) => !Object.hasOwn(old, name));
+  for (const name of gone) delete record[name];
+  return { record, omitted: gone.length === 0 ? omitted : [...new Set([...omitted, ...gone])] };
+}
+
+const NONE: readonly string[] = [];
 
 /**
  * What a reader sees of a change.
  * @param epoch the epoch of the reader's cursors
  * @param sees whether a row is visible
  */
-export function seenChange(event: LogEvent, epoch: string, sees: (row: WireRecord) => boolean): LogEvent | undefined {
+export function seenChange(event: LogEvent, epoch: string, sees: Sees): LogEvent | undefined {
   const change = loggedChange(event);
   if (change === undefined) return undefined;
-  const before = change.old !== undefined && sees(change.old);
-  const after = change.new !== undefined && sees(change.new);
+  const judged = (row: ToldRow | undefined) => row !== undefined && sees(row.record, row.omitted);
+  const before = judged(change.old);
+  const after = judged(change.new);
   if (after && (before || change.type === 'insert')) return event.withBody(event.body, epoch);
   if (after) return event.withBody(insertBody(event), epoch);
   return before ? event.withBody(deleteBody(event, change.version), epoch) : undefined;
@@ -59,7 +85,9 @@ export function seenChange(event: LogEvent, epoch: string, sees: (row: WireRecor
 /** The row as it is now, its digits as they were written. */
 function insertBody(event: LogEvent): string {
   const data = splitObject(splitObject(`{${event.body}`).get('data') ?? '{}');
-  return bodyOf(event, 'insert', `{"new":${data.get('new')},"version":${data.get('version')}}`);
+  const omitted = data.get('omitted');
+  const lacking = omitted === undefined ? '' : `,"omitted":${omitted}`;
+  return bodyOf(event, 'insert', `{"new":${data.get('new')},"version":${data.get('version')}${lacking}}`);
 }
 
 export function deleteBody(event: LogEvent, version: number): string {

@@ -5,6 +5,7 @@ import { LogEvent } from '../protocol/event-batch.ts';
 import { type Difference, versionOf } from './held-rows.ts';
 import { bodyOf, deleteBody } from './seen-change.ts';
 import type { SeenRow } from './view-source.ts';
+import { withoutLarge } from './without-large.ts';
 
 /** The body that tells what became of an event's row. @param row where it is there */
 export function differenceBody(event: LogEvent, difference: Difference, row: SeenRow | undefined): string {
@@ -13,8 +14,10 @@ export function differenceBody(event: LogEvent, difference: Difference, row: See
   return rowBody(event, difference.kind, row);
 }
 
-export function rowBody(event: LogEvent, type: 'insert' | 'update', { record, version }: SeenRow): string {
-  return bodyOf(event, type, `{"new":${record},"version":${version}}`);
+export function rowBody(event: LogEvent, type: 'insert' | 'update', row: SeenRow): string {
+  const { record, omitted } = withoutLarge(row.record);
+  const lacking = omitted.length === 0 ? '' : `,"omitted":${JSON.stringify(omitted)}`;
+  return bodyOf(event, type, `{"new":${record},"version":${row.version}${lacking}}`);
 }
 
 /** What a reader who holds some rows must be told to hold others. */

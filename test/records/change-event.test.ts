@@ -89,13 +89,38 @@ describe('the events of a change', () => {
     expect(event).toMatchObject({ actor: 'a"nn', mutation: 'm\n1' });
   });
 
-  it('tell a large row by its key and version', () => {
-    const large = '{"id": 1, "version": 7, "$large": true}';
-    const small = '{"id":1,"note":"a","version":6}';
-    expect(told(change('I', null, large))).toEqual([{ type: 'insert', key: '1', data: { large: true, version: 7 } }]);
-    expect(told(change('D', large, null))).toEqual([{ type: 'delete', key: '1', data: { large: true, version: 7 } }]);
-    expect(told(change('U', small, large))).toEqual([{ type: 'update', key: '1', data: { large: true, version: 7 } }]);
-    expect(told(change('U', large, small))).toEqual([{ type: 'update', key: '1', data: { large: true, version: 6 } }]);
+  it('leave out and name what was too large, and say whether it was changed', () => {
+    const large = (digest: string, total: string, rev: number) =>
+      `{"id": 1, "total": ${total}, "version": ${rev}, "$large": {"note": "${digest}"}}`;
+    const small = '{"id":1,"note":"a","total":1.0,"version":6}';
+    const omitted = ['note'];
+    const row = { id: 1, total: '1.0', rev: 7 };
+    const data = (image: string, after: string | null) =>
+      told(change(after === null ? 'I' : 'U', after && image, after ?? image))[0]?.data;
+    expect(data(large('x', '1.0', 7), null)).toEqual({ new: row, version: 7, omitted });
+    expect(told(change('D', large('x', '1.0', 7), null))[0]?.data).toEqual({ old: row, version: 7, omitted });
+    expect(data(small, large('x', '1.0', 7))).toEqual({
+      new: row,
+      old: { note: 'a' },
+      version: 7,
+      changed: ['note'],
+      omitted,
+    });
+    expect(data(large('x', '1.0', 5), small)).toEqual({
+      new: { ...row, note: 'a', rev: 6 },
+      old: {},
+      version: 6,
+      changed: ['note'],
+    });
+    expect(data(large('x', '1.0', 6), large('y', '2', 7))).toMatchObject({ changed: ['note', 'total'], omitted });
+    expect(data(large('x', '1.0', 6), large('x', '2', 7))).toMatchObject({ changed: ['total'], omitted });
+  });
+
+  it('tell by its key and version a row that could not be written as an image, as if all else were changed', () => {
+    const large = (rev: number) => `{"id": 1, "version": ${rev}, "$large": true}`;
+    const rest = expect.arrayContaining(['customerId', 'note', 'half']);
+    const data = { new: { id: 1, rev: 2 }, old: {}, version: 2, changed: rest, omitted: rest };
+    expect(told(change('U', large(1), large(2)))[0]?.data).toEqual(data);
   });
 
   it('stand on one line and lose nothing, whatever the row holds', () => {

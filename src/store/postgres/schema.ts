@@ -97,6 +97,8 @@ export const captures = sluice.table('captures', {
   relation: regclass('relation').notNull().unique(),
   /** The columns that tell one row from another. */
   key: text('key').array().notNull(),
+  /** From when on every change was captured. */
+  since: timestamp('since', { withTimezone: true }).notNull().defaultNow(),
 });
 
 /** The outbox: what triggers wrote and the relay has not yet moved into the log. */
@@ -113,6 +115,8 @@ export const changes = sluice.table('changes', {
   new: jsonb('new'),
   actor: text('actor'),
   mutation: text('mutation'),
+  /** Whether a trigger made it: then ids may not be in the order in which the changes were made. */
+  nested: boolean('nested').notNull().default(false),
 });
 
 /** One row: which node moves the outbox into the log, and whether it must be woken. */
@@ -135,8 +139,6 @@ export const writes = sluice.table(
     scope: text('scope').notNull(),
     key: text('key').notNull(),
     digest: text('digest').notNull(),
-    status: integer('status').notNull(),
-    headers: text('headers').notNull(),
     body: text('body').notNull(),
     time: time('time').notNull(),
   },

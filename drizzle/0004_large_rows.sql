@@ -1,0 +1,78 @@
+ALTER TABLE "sluice"."captures" ADD COLUMN "since" timestamp with time zone DEFAULT now() NOT NULL;--> statement-breakpoint
+ALTER TABLE "sluice"."changes" ADD COLUMN "nested" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "sluice"."writes" DROP COLUMN "status";--> statement-breakpoint
+ALTER TABLE "sluice"."writes" DROP COLUMN "headers";--> statement-breakpoint
+-- A row as JSON: whole where its text has at most 1 MiB. Otherwise without its largest columns, as many as are needed, but none of the
+-- key and none below 8 KiB: so a text that is shorter than that is never left out. What is left out is named under "$large", each
+-- with a digest, which tells whether an update changed it. Rows that jsonb cannot hold have their key and version only, and
+-- `"$large": true`. Fails only where a key fits nowhere.
+CREATE OR REPLACE FUNCTION "sluice"."row_image"(p_capture integer, p_relation oid, p_row record) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_image jsonb;
+  v_large jsonb;
+BEGIN
+  BEGIN
+    v_image := to_jsonb(p_row);
+    IF octet_length(v_image::text) <= 1048576 THEN
+      RETURN v_image;
+    END IF;
+    SELECT jsonb_object_agg(l.key, encode(sha256(convert_to(l.text, 'UTF8')), 'hex')) INTO v_large FROM (
+      SELECT e.key, e.text, octet_length(e.text) AS bytes,
+        sum(octet_length(e.text) + octet_length(e.key) + 6) OVER (ORDER BY octet_length(e.text), e.key) AS kept
+      FROM jsonb_each(v_image) f CROSS JOIN LATERAL (SELECT f.key, f.value::text AS text) e
+      WHERE e.key <> 'version' AND e.key NOT IN (SELECT jsonb_object_keys(sluice.key_image(p_capture, p_relation, p_row)))
+    ) l WHERE l.bytes >= 8192 AND l.kept > 1040384;
+    RETURN CASE WHEN v_large IS NULL THEN v_image
+      ELSE v_image - ARRAY(SELECT jsonb_object_keys(v_large)) || jsonb_build_object('$large', v_large) END;
+  EXCEPTION WHEN OTHERS THEN
+    -- Beyond the limits of jsonb, or JSON that jsonb cannot hold (\u0000).
+  END;
+  RETURN sluice.key_image(p_capture, p_relation, p_row);
+END
+$$;
+--> statement-breakpoint
+-- After a row was written: puts the change into the outbox. The argument of the trigger is the id of the capture, since tables
+-- can be renamed. The settings make an image the same whatever the writer's session has set; the writer needs no right here.
+--
+-- Then it wakes the relay where that sleeps: once a transaction, because NOTIFY makes commits wait for each other. It looks once a
+-- statement, and remembers both in the setting `sluice.hint` until the transaction ends. A session that sets it to 'sent' never
+-- notifies, as a prepared transaction may not: its changes are then found by the relay's own looking around.
+--
+-- A single-row write pays for every expression here once, so there are as few as can be: an image of no row is null by itself.
+CREATE OR REPLACE FUNCTION "sluice"."capture_row"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO' SET "IntervalStyle" = 'iso_8601' SET extra_float_digits = 1 SET bytea_output = 'hex'
+AS $$
+DECLARE
+  v_old jsonb;
+  v_new jsonb;
+  v_whole boolean;
+BEGIN
+  IF TG_OP = 'UPDATE' AND NEW *= OLD THEN
+    RETURN NULL;
+  END IF;
+  BEGIN
+    v_old := to_jsonb(OLD);
+    v_new := to_jsonb(NEW);
+    v_whole := greatest(octet_length(v_old::text), octet_length(v_new::text)) <= 1048576;
+  EXCEPTION WHEN OTHERS THEN
+    v_whole := false;
+  END;
+  IF NOT v_whole THEN
+    v_old := CASE WHEN TG_OP <> 'INSERT' THEN sluice.row_image(TG_ARGV[0]::integer, TG_RELID, OLD) END;
+    v_new := CASE WHEN TG_OP <> 'DELETE' THEN sluice.row_image(TG_ARGV[0]::integer, TG_RELID, NEW) END;
+  END IF;
+  INSERT INTO sluice.changes (capture, operation, old, new, actor, mutation, nested) VALUES (
+    TG_ARGV[0]::integer, TG_OP::"char", v_old, v_new,
+    nullif(current_setting('sluice.actor', true), ''), nullif(current_setting('sluice.mutation', true), ''),
+    pg_trigger_depth() > 1
+  );
+  IF (current_setting('sluice.hint', true) IN ('sent', statement_timestamp()::text)) IS NOT TRUE THEN
+    PERFORM set_config('sluice.hint', CASE WHEN r.asleep THEN 'sent' ELSE statement_timestamp()::text END, true),
+      CASE WHEN r.asleep THEN pg_notify('sluice_capture', '')::text END
+    FROM sluice.relay r;
+  END IF;
+  RETURN NULL;
+END
+$$;
