@@ -175,7 +175,7 @@ async function recount(
   let length = 0;
   let last: PastChange | undefined;
   for await (const change of changesOf(transaction, bounds, key, { from, to }, 'newest')) {
-    const record = change.after ?? change.before;
+    const record = change.type === 'delete' ? change.before : change.after;
     // What was too large to be kept cannot be judged.
     if (visibility.kind === 'scope' && (record === undefined || !sees(record))) continue;
     if (last !== undefined && (versions.length === limit || length >= PAGE_LENGTH)) {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { beforeEach, expect, it } from 'vitest';
 import { addCapture } from '../../src/capture/add-capture.ts';
 import { verifyCapture } from '../../src/capture/verify-capture.ts';
@@ -163,7 +164,7 @@ describeDatabases('a captured table', (bench) => {
     expect(change?.[2].big).toBe(change?.[1].big);
   });
 
-  it('notes only key and version of a row that is too large, or that jsonb cannot hold', async () => {
+  it('leaves out of a row that is too large its largest columns, and notes only key and version of one that jsonb cannot hold', async () => {
     const t = await captured(`a int, "b c" text, big text, j json, ${VERSION}, PRIMARY KEY (a, "b c")`);
     await bench().run(
       `INSERT INTO ${t} VALUES (1, 'k', repeat('x', 1100000))`,
@@ -172,19 +173,40 @@ describeDatabases('a captured table', (bench) => {
       `UPDATE ${t} SET j = '1e200000'`,
       `UPDATE ${t} SET j = null`,
       `UPDATE ${t} SET big = repeat('x', 1100000)`,
+      `UPDATE ${t} SET big = repeat('y', 1100000)`,
       `TRUNCATE ${t}`,
     );
+    const digest = (text: string) => createHash('sha256').update(JSON.stringify(text)).digest('hex');
     const large = (version: number) => ({ a: 1, 'b c': 'k', version, $large: true });
+    const without = (version: number, letter: string) => ({
+      a: 1,
+      'b c': 'k',
+      j: null,
+      version,
+      $large: { big: digest(letter.repeat(1_100_000)) },
+    });
     const small = (version: number) => ({ a: 1, 'b c': 'k', big: 'small', j: null, version });
     expect(told(await bench().take())).toEqual([
-      ['I', null, large(1)],
-      ['U', large(1), small(2)],
+      ['I', null, without(1, 'x')],
+      ['U', without(1, 'x'), small(2)],
       ['U', small(2), large(3)],
       ['U', large(3), large(4)],
       ['U', large(4), small(5)],
-      ['U', small(5), large(6)],
-      ['D', large(6), null],
+      ['U', small(5), without(6, 'x')],
+      ['U', without(6, 'x'), without(7, 'y')],
+      ['D', without(7, 'y'), null],
     ]);
+  });
+
+  it('keeps of a row that is too large as much as fits, and every column below 8 KiB', async () => {
+    const sizes = [100, 8000, 300_000, 400_000, 500_000, 600_000];
+    const columns = sizes.map((size) => `c${size} text`);
+    const t = await captured(`id int PRIMARY KEY, ${columns.join(', ')}, ${VERSION}`);
+    await bench().run(`INSERT INTO ${t} SELECT 1, ${sizes.map((size) => `repeat('x', ${size})`).join(', ')}`);
+    const [change] = await bench().take();
+    const { $large, ...kept } = JSON.parse(change?.new ?? '');
+    expect(Object.keys(kept).toSorted()).toEqual(['c100', 'c300000', 'c400000', 'c8000', 'id', 'version']);
+    expect(Object.keys($large).toSorted()).toEqual(['c500000', 'c600000']);
   });
 
   it('tells of upserts as what they did, and of rows that a foreign key took along', async () => {

@@ -11,7 +11,7 @@ import { openSystem, type System } from './system.ts';
 const server = await findPostgres();
 
 const SCHEMA = `
-  CREATE TABLE orders (id int PRIMARY KEY, owner text NOT NULL, status text NOT NULL, amount numeric(20,2) NOT NULL DEFAULT 0, version int NOT NULL DEFAULT 1);
+  CREATE TABLE orders (id int PRIMARY KEY, owner text NOT NULL, status text NOT NULL, amount numeric(20,2) NOT NULL DEFAULT 0, note text, version int NOT NULL DEFAULT 1);
   CREATE TABLE notes (id int PRIMARY KEY, owner text NOT NULL, body text NOT NULL, version int NOT NULL DEFAULT 1);
   ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
   GRANT SELECT ON notes TO authenticated;
@@ -22,6 +22,7 @@ const orders = pgTable('orders', {
   owner: text('owner').notNull(),
   status: text('status').notNull(),
   amount: numeric('amount', { precision: 20, scale: 2 }).notNull().default('0'),
+  note: text('note'),
   version: integer('version').notNull().default(1),
 });
 const notes = pgTable('notes', {
@@ -32,7 +33,7 @@ const notes = pgTable('notes', {
 });
 
 const COLLECTIONS = [
-  collection('orders', { table: orders, visibility: everyRow(), filterable: ['status', 'id'] }),
+  collection('orders', { table: orders, visibility: everyRow(), filterable: ['status', 'id', 'note'] }),
   collection('mine', { table: orders, visibility: scope((claims, row) => row['owner'] === claims['sub']) }),
   collection('notes', { table: notes, visibility: rls({ claims: ['team'] }) }),
 ];
@@ -40,7 +41,13 @@ const COLLECTIONS = [
 interface Told {
   readonly type: string;
   readonly key: string;
-  readonly data: { readonly new?: Record<string, unknown>; readonly old?: unknown; readonly version: number };
+  readonly data: {
+    readonly new?: Record<string, unknown>;
+    readonly old?: unknown;
+    readonly version: number;
+    readonly changed?: readonly string[];
+    readonly omitted?: readonly string[];
+  };
 }
 
 describe.skipIf(server === undefined)('streams of collections', () => {
@@ -95,6 +102,39 @@ describe.skipIf(server === undefined)('streams of collections', () => {
       ['delete', '2', 3],
     ]);
     expect(JSON.stringify(told()[1]?.data)).toContain('"old":{"status":"open"}');
+  });
+
+  it('tell of a row that is too large all but its largest fields, also through a filter and a function', async () => {
+    const large = 'x'.repeat(1_100_000);
+    const all = await follow('orders');
+    const open = await follow('orders', { query: '&filter=status=eq.open' });
+    const notLarge = await follow('orders', { query: '&filter=note=neq.short' });
+    const mine = await follow('mine');
+    const seen = await follow('notes', { claims: { team: 'red' } });
+    await system.sql`INSERT INTO orders (id, owner, status, note) VALUES (1, 'ann', 'open', 'short')`;
+    await system.sql`UPDATE orders SET note = ${large}`;
+    await system.sql`UPDATE orders SET status = 'paid'`;
+    await system.sql`UPDATE orders SET note = 'short', owner = 'bob'`;
+    await system.sql`INSERT INTO notes VALUES (1, 'red', ${large})`;
+    await until('all is told', () => all.told().length === 4 && mine.told().length === 4);
+    await until('the view is told', () => seen.told().length === 1);
+    const short = (each: Told) => [each.type, each.data.new?.['note'], each.data.changed, each.data.omitted];
+    expect(all.told().map(short)).toEqual([
+      ['insert', 'short', undefined, undefined],
+      ['update', undefined, ['note'], ['note']],
+      ['update', undefined, ['status'], ['note']],
+      ['update', 'short', ['owner', 'note'], undefined],
+    ]);
+    expect(open.told().map(({ type }) => type)).toEqual(['insert', 'update', 'delete']);
+    expect(notLarge.told().map(short)).toEqual([
+      ['insert', undefined, undefined, ['note']],
+      ['update', undefined, ['status'], ['note']],
+      ['delete', undefined, undefined, undefined],
+    ]);
+    expect(mine.told().map(({ type }) => type)).toEqual(['insert', 'update', 'update', 'delete']);
+    expect(seen.told().map(({ data }) => [data.new, data.omitted])).toEqual([
+      [{ id: 1, owner: 'red', version: 1 }, ['body']],
+    ]);
   });
 
   it('tell rows that begin and cease to match a filter as inserts and deletes, and of the latter the key only', async () => {
