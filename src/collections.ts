@@ -3,7 +3,7 @@ export { type AddCaptureOptions, type AddCaptureResult, addCapture } from './cap
 export { type ListedCapture, listCaptures } from './capture/list-captures.ts';
 export { type RemoveCaptureResult, removeCapture } from './capture/remove-capture.ts';
 export { type VerifiedCapture, verifyCapture, verifyCaptures } from './capture/verify-capture.ts';
-export { liveCollections, NotCaptured, type OpenCollections } from './http/live-collections.ts';
+export { liveCollections, NotCaptured, type OpenCollections, RowSecurityLacks } from './http/live-collections.ts';
 export { DefinitionMismatch } from './records/check-definition.ts';
 export { type Collection, type CollectionOptions, collection } from './records/collection.ts';
 export { installRowSecurity, type RowSecurityInstall } from './records/install-row-security.ts';
@@ -14,7 +14,6 @@ export {
   everyRow,
   type RlsOptions,
   rls,
-  type ScopeOptions,
   scope,
   type Visibility,
 } from './records/visibility.ts';

@@ -56,9 +56,12 @@ export class Groups {
   concernedBy(events: readonly LogEvent[]): Iterable<Group> {
     if (this.#indexes.size === 0) return this.#unindexed;
     const concerned = new Set(this.#unindexed);
-    for (const { valuesOf, groups } of this.#indexes.values())
-      for (const event of events)
-        for (const value of valuesOf(event)) for (const group of groups.get(value) ?? []) concerned.add(group);
+    for (const { valuesOf, groups } of this.#indexes.values()) {
+      const values = events.map(valuesOf);
+      if (values.includes(undefined)) return this.all();
+      for (const own of values)
+        for (const value of own ?? []) for (const group of groups.get(value) ?? []) concerned.add(group);
+    }
     return concerned;
   }
 

@@ -22,8 +22,8 @@ export interface Projection {
 export interface SelectionIndex {
   /** Selections whose indexes have the same attribute are kept together. */
   readonly attribute: string;
-  /** The values of an event. */
-  readonly valuesOf: (event: LogEvent) => Iterable<string>;
+  /** The values of an event; `undefined` for one that may concern every reader. */
+  readonly valuesOf: (event: LogEvent) => Iterable<string> | undefined;
   /** An event of which none of these is a value is nothing to the reader. */
   readonly values: readonly string[];
 }

@@ -10,6 +10,7 @@ import { createRelay, type Relay } from '../capture/relay.ts';
 import { dependenciesOf, wantedCaptures } from '../records/capture-targets.ts';
 import { checkDefinitions } from '../records/check-definition.ts';
 import type { Collection } from '../records/collection.ts';
+import { guardScope } from '../records/guard-scope.ts';
 import { recordAtVersion } from '../records/history.ts';
 import { installRowSecurity } from '../records/install-row-security.ts';
 import { RecordStreams } from '../records/record-streams.ts';
@@ -65,11 +66,13 @@ function isPostgresStore(store: Store): store is PostgresStore {
 /** A table of a collection is not captured, so its changes would not be seen. */
 export class NotCaptured extends Error {
   override readonly name = 'NotCaptured';
+  readonly code = 'not-captured';
 }
 
 /** What policies rely on is missing. */
 export class RowSecurityLacks extends Error {
   override readonly name = 'RowSecurityLacks';
+  readonly code = 'row-security-lacks';
 }
 
 export class LiveCollections {
@@ -82,8 +85,9 @@ export class LiveCollections {
   #streams: RecordStreams | undefined;
 
   constructor(options: LiveCollectionsOptions) {
-    const { store, collections, node, log, broker, listen } = options;
-    this.#options = options;
+    const { store, node, log, broker, listen, onFault } = options;
+    const collections = options.collections.map((collection) => guardScope(collection, onFault));
+    this.#options = { ...options, collections };
     this.#relay = createRelay({
       store,
       targets: () => this.#targets,
@@ -112,7 +116,7 @@ export class LiveCollections {
 
   /**
    * Compares the definitions with the database, and begins to move changes.
-   * @throws StoreUnavailable; DefinitionMismatch, NotCaptured when the tables are not as they must be
+   * @throws StoreUnavailable; DefinitionMismatch, NotCaptured, RowSecurityLacks when the database is not as it must be
    */
   async start(): Promise<void> {
     const { store, collections, broker, onFault } = this.#options;

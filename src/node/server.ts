@@ -26,8 +26,8 @@ export interface RunningServer {
 /** An event a second is worth keeping for the page's charts, not for a week. */
 const HOST_METRICS_RETENTION: Retention = { ageMs: 3_600_000 };
 
-/** Errors of collections whose tables are not as they must be. */
-const UNFIT: ReadonlySet<string> = new Set(['DefinitionMismatch', 'NotCaptured', 'RowSecurityLacks']);
+/** The `code`s of errors of collections whose database is not as it must be. */
+const UNFIT: ReadonlySet<string> = new Set(['definition-mismatch', 'not-captured', 'row-security-lacks']);
 
 /** @throws StartError when the database, the data directory or the port cannot be had */
 export async function startServer(config: Config, { mode }: { readonly mode: Mode }): Promise<RunningServer> {
@@ -78,7 +78,7 @@ async function start(config: Config, mode: Mode, node: string, log: Logger): Pro
     listener.destroy();
     await end(realtime, parts);
     // What is not as the definitions want it is for the operator to read.
-    if (error instanceof Error && UNFIT.has(error.name))
+    if (error instanceof Error && 'code' in error && UNFIT.has(String(error.code)))
       throw new StartError('collections', error.message, { cause: error });
     throw error;
   }

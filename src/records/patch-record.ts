@@ -62,7 +62,7 @@ export async function patchRecord(
   } catch (error) {
     if (!(error instanceof BaseNeeded) || baseVersion === undefined) throw error;
   }
-  const record = await parts.versionAt?.(collection, request.key, baseVersion, caller);
+  const record = await parts.versionAt?.(collection, request.key, baseVersion);
   older = { record: record !== undefined && sees(JSON.stringify(record)) ? record : undefined };
   return attempt();
 }

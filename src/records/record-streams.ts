@@ -6,10 +6,11 @@ import { type Filter, formatFilter } from '../protocol/filter.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { Collection } from './collection.ts';
-import { canonicalFilters, compileRowFilters } from './row-filter.ts';
+import { canonicalFilters } from './row-filter.ts';
 import { rowProjection } from './row-projection.ts';
 import { RowView } from './row-view.ts';
 import type { TableFacts } from './table-facts.ts';
+import { viewInterest } from './view-interest.ts';
 import { ViewReader } from './view-reader.ts';
 import { createViewSource, type ViewSourceOptions } from './view-source.ts';
 import { startInLog, ViewSubscription } from './view-subscription.ts';
@@ -52,15 +53,6 @@ export class RecordStreams {
 
   constructor(options: RecordStreamsOptions) {
     this.#options = options;
-  }
-
-  has(topic: string): boolean {
-    return this.#options.collections.has(topic);
-  }
-
-  /** How many views are kept, for metrics. */
-  get views(): number {
-    return this.#views.size;
   }
 
   /** The field of a filter that cannot be filtered by, or cannot have its value; `undefined` when all is well. @throws StoreUnavailable */
@@ -140,33 +132,45 @@ export class RecordStreams {
     const name = JSON.stringify([topic, print, filters.map(formatFilter).sort()]);
     const open = () => {
       if (this.#views.size >= MAX_VIEWS) throw new ViewTooLarge(`more than ${MAX_VIEWS} views are read on this node`);
+      // Its own entry only: another may have taken its place.
+      const forget = () => {
+        if (this.#views.get(name) === opening) this.#views.delete(name);
+      };
       const view = new RowView({
         // The filters are no part of it: they choose among rows that the caller may see anyhow.
         view: print,
         source: createViewSource({
           collection,
           caller,
-          matches: compileRowFilters(collection, filters),
+          filters,
           store,
           drained,
           captures,
         }),
+        interest: viewInterest(collection, filters),
         broker,
         now,
         onFault,
-        onEnd: () => this.#views.delete(name),
+        onEnd: forget,
       });
       const opening = view.load().then(() => view);
       this.#views.set(name, opening);
       // One that could not be read is tried again by whoever asks next.
-      opening.catch(() => this.#views.delete(name));
+      opening.catch(forget);
       return opening;
     };
-    let view = await (this.#views.get(name) ?? open());
+    let view: RowView;
     // Its last reader may have left it just now.
-    if (view.closed) view = await open();
-    const from = await this.#startOf(view, topic, start, print);
-    return new ViewReader(view, from, types, before instanceof ViewReader ? before : undefined);
+    do view = await (this.#views.get(name) ?? open());
+    while (view.closed);
+    // Held from here on, so that it stays until the reader is in it, and ends if none comes.
+    view.hold();
+    try {
+      const from = await this.#startOf(view, topic, start, print);
+      return new ViewReader(view, from, types, before instanceof ViewReader ? before : undefined);
+    } finally {
+      view.release();
+    }
   }
 
   /** Where a reader of a view stands; `undefined` for one that begins live. */

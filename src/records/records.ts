@@ -100,13 +100,8 @@ export interface Records {
   remove(name: string, request: RemoveRequest): Promise<Written | Refusal>;
 }
 
-/** A record as it was at a version, as far as this caller may know it; `undefined` when it is no longer known, or was never theirs to see. */
-export type VersionAt = (
-  collection: Collection,
-  key: string,
-  version: number,
-  caller: Caller,
-) => Promise<WireRecord | undefined>;
+/** A record as it was at a version; `undefined` when it is no longer known. Whether the caller may know it is for whoever asks to judge. */
+export type VersionAt = (collection: Collection, key: string, version: number) => Promise<WireRecord | undefined>;
 
 export interface RecordsOptions {
   readonly database: Database;

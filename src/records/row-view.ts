@@ -17,6 +17,7 @@
  * (`view-catch-up.ts`).
  */
 import type { Broker, Subscriber, Subscription } from '../broker/broker.ts';
+import type { Projection } from '../broker/selection.ts';
 import { type Cursor, viewEpoch } from '../protocol/cursor.ts';
 import { EventBatch, type LogEvent } from '../protocol/event-batch.ts';
 import { StoreUnavailable } from '../store/store.ts';
@@ -35,6 +36,8 @@ const MAX_WAITING = 64;
 /** A view that nobody reads is kept for so long, in ms. */
 const LINGER_MS = 60_000;
 const RETRY_MS = 500;
+/** How often a view looks whether it has come to where a reader stands, in ms. */
+const AHEAD_MS = 20;
 /**
  * A reader who came so shortly before a change of another table, in ms, may have come between that change and its event; what
  * the view was told early by then, the reader was not.
@@ -45,6 +48,8 @@ export interface RowViewOptions {
   /** Names the view (see `viewEpoch`). */
   readonly view: string;
   readonly source: ViewSource;
+  /** The events that can matter; all unless given. */
+  readonly interest?: Projection | undefined;
   readonly broker: Broker;
   /** Milliseconds of a clock that does not jump. */
   readonly now: () => number;
@@ -76,6 +81,7 @@ export class RowView implements Subscriber {
   }
 
   get position(): Cursor {
+    if (!this.#running) this.#keepUp();
     return { epoch: this.#viewEpoch, seq: this.#seq };
   }
 
@@ -156,8 +162,13 @@ export class RowView implements Subscriber {
       try {
         if (!this.#loaded) await this.#reload();
         else if (this.#waiting.length > 0) await this.#advance();
+        this.#keepUp();
         if (this.#joining.length > 0) await this.#admit();
-        if (this.#loaded && this.#waiting.length === 0 && !this.#joining.some((reader) => this.#reaches(reader))) break;
+        if (!this.#loaded || this.#waiting.length > 0 || this.#joining.some((reader) => this.#reaches(reader)))
+          continue;
+        if (this.#joining.length === 0) break;
+        // Nothing is heard of events that do not matter, and they may be all that is missing to where a reader stands.
+        await new Promise((resolve) => setTimeout(resolve, AHEAD_MS));
       } catch (error) {
         if (error instanceof ViewTooLarge) return this.#giveUp();
         if (!(error instanceof StoreUnavailable)) this.#options.onFault(error);
@@ -165,6 +176,13 @@ export class RowView implements Subscriber {
       }
     }
     this.#running = false;
+  }
+
+  /** Passes over what does not matter: everything that does, up to where the subscription stands, was looked at. */
+  #keepUp(): void {
+    const stands = this.#subscription?.position;
+    if (this.#waiting.length === 0 && this.#loaded && stands?.epoch === this.#epoch)
+      this.#seq = Math.max(this.#seq, stands.seq);
   }
 
   /** It has outgrown its bound: nobody is left to believe that it goes on. */
@@ -175,7 +193,7 @@ export class RowView implements Subscriber {
   }
 
   async #load(): Promise<void> {
-    const { source, broker } = this.#options;
+    const { source, broker, interest } = this.#options;
     const { epoch, seq, rows } = await source.readAll(MAX_HELD);
     this.#epoch = epoch;
     this.#seq = seq;
@@ -183,7 +201,7 @@ export class RowView implements Subscriber {
     this.#waiting = [];
     this.#subscription?.close();
     const [subscription] = await broker.subscribe([
-      { topic: this.topic, start: { kind: 'cursor', cursors: [{ epoch, seq }] } },
+      { topic: this.topic, start: { kind: 'cursor', cursors: [{ epoch, seq }] }, projection: interest },
     ]);
     if (this.#closed) subscription?.close();
     this.#subscription = subscription;

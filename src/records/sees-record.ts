@@ -6,20 +6,20 @@ import type { WireRecord } from './wire-types.ts';
 /**
  * Compiles the question for one caller.
  *
- * @returns a predicate over records in wire form, as JSON text. Where Postgres decides, or everybody sees every row, all pass:
- *   what reached us may be seen.
+ * @returns a predicate over records in wire form. Where Postgres decides, or everybody sees every row, all pass: what reached us
+ *   may be seen. It throws what the function of `scope()` throws (see `guardScope`)
  */
-export function recordFilter(visibility: Visibility<WireRecord>, caller: Caller): (record: string) => boolean {
+export function rowJudge(visibility: Visibility<WireRecord>, caller: Caller): (row: WireRecord) => boolean {
   if (visibility.kind !== 'scope') return () => true;
   const claims = claimsThatCount(visibility, caller);
-  return (record) => {
-    try {
-      return visibility.sees(claims, JSON.parse(record) as WireRecord) === true;
-    } catch {
-      // A function that cannot tell lets nothing be seen.
-      return false;
-    }
-  };
+  return (row) => visibility.sees(claims, row);
+}
+
+/** As {@link rowJudge}, over records as JSON text. */
+export function recordFilter(visibility: Visibility<WireRecord>, caller: Caller): (record: string) => boolean {
+  if (visibility.kind !== 'scope') return () => true;
+  const sees = rowJudge(visibility, caller);
+  return (record) => sees(JSON.parse(record) as WireRecord);
 }
 
 /** A record's JSON text as a value that keeps every digit. */

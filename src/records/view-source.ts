@@ -2,6 +2,7 @@
 import { readPage } from '../broker/event-page.ts';
 import type { GapReason } from '../protocol/control.ts';
 import type { LogEvent } from '../protocol/event-batch.ts';
+import type { Filter } from '../protocol/filter.ts';
 import type { Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { beginView } from './caller-session.ts';
@@ -10,6 +11,8 @@ import { endOfLog } from './end-of-log.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
 import { parseKey } from './record-key.ts';
+import { compileRowFilters } from './row-filter.ts';
+import { concerns } from './view-interest.ts';
 import { ViewTooLarge } from './view-too-large.ts';
 import type { Caller } from './visibility.ts';
 import { readVisibleRows, type VisibleRow } from './visible-rows.ts';
@@ -25,7 +28,7 @@ export interface ViewSource {
   readAll(most: number): Promise<{ readonly epoch: string; readonly seq: number; readonly rows: readonly SeenRow[] }>;
   /** Those of these rows that are seen now, and the log at that very moment. @throws StoreUnavailable */
   read(keys: readonly string[]): Promise<RowsRead>;
-  /** The log between two seqs, the second included. @throws StoreUnavailable */
+  /** What of the log between two seqs, the second included, can matter. @throws StoreUnavailable */
   events(after: number, upTo: number, most: number): Promise<EventsBetween>;
   /** The seq of the log's newest event. @throws StoreUnavailable */
   latest(): Promise<number>;
@@ -43,8 +46,8 @@ export type EventsBetween =
 export interface ViewSourceOptions {
   readonly collection: Collection;
   readonly caller: Caller;
-  /** Whether a row is wanted. */
-  readonly matches: (row: WireRecord) => boolean;
+  /** Which rows are wanted: canonical filters. */
+  readonly filters: readonly Filter[];
   readonly store: PostgresStore;
   /** Runs work in a snapshot in which nothing of the collection, or of what it depends on, is on its way to the log. */
   readonly drained: <Result>(work: (transaction: Transaction) => Promise<Result>) => Promise<Result>;
@@ -59,13 +62,15 @@ const PAGE = 1000;
 export function createViewSource({
   collection,
   caller,
-  matches,
+  filters,
   store,
   drained,
   captures,
 }: ViewSourceOptions): ViewSource {
   const topic = collection.name;
   const { log, database } = store;
+  const matches = compileRowFilters(collection, filters);
+  const isOf = concerns(collection, filters);
 
   function wanted(rows: readonly VisibleRow[]): readonly SeenRow[] {
     return rows.flatMap(({ key, record, token }) => {
@@ -120,7 +125,7 @@ export function createViewSource({
       for (let position = after; position < upTo; ) {
         const page = await readPage(log, topic, position, PAGE);
         if (page.oldest > position + 1) return { kind: 'gone', reason: 'expired' };
-        for (const event of page.events) if (event.seq <= upTo) events.push(event);
+        for (const event of page.events) if (event.seq <= upTo && isOf(event)) events.push(event);
         if (events.length > most) return { kind: 'gone', reason: 'lagged' };
         if (page.end <= position) break;
         position = page.end;

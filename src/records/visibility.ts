@@ -33,10 +33,6 @@ export interface RlsOptions {
   readonly dependsOn?: readonly Dependency[];
 }
 
-export interface ScopeOptions {
-  readonly dependsOn?: readonly Dependency[];
-}
-
 export interface RlsVisibility {
   readonly kind: 'rls';
   /** `undefined`: all claims count. */
@@ -47,12 +43,10 @@ export interface RlsVisibility {
 export interface ScopeVisibility<Row = never> {
   readonly kind: 'scope';
   readonly sees: (claims: Claims, row: Row) => boolean;
-  readonly dependsOn: readonly Dependency[];
 }
 
 export interface EveryRowVisibility {
   readonly kind: 'everyRow';
-  readonly dependsOn: readonly Dependency[];
 }
 
 /** One of the three. `Row` is the record in wire form, as a function of {@link scope} gets it. */
@@ -71,7 +65,7 @@ export function rls(options: RlsOptions = {}): RlsVisibility {
 /**
  * A function decides from the verified claims and the row in wire form: `true` lets it be seen. It must depend on nothing else,
  * since its answer is used again for callers with the same claims. Anything but `true` (a promise too) hides the row, and
- * a function that throws is a fault: whoever asked is told nothing.
+ * one that throws is a fault, which the log tells and which hides the row.
  *
  * The fields of `row` are `unknown` until its type is said, as below; the table's would be known only if it came first.
  *
@@ -79,18 +73,13 @@ export function rls(options: RlsOptions = {}): RlsVisibility {
  */
 export function scope<Row = Readonly<Record<string, unknown>>>(
   sees: (claims: Claims, row: Row) => boolean,
-  options: ScopeOptions = {},
 ): ScopeVisibility<Row> {
-  return {
-    kind: 'scope',
-    sees: (claims, row) => sees(claims, row) === true,
-    dependsOn: [...(options.dependsOn ?? [])],
-  };
+  return { kind: 'scope', sees: (claims, row) => sees(claims, row) === true };
 }
 
 /** Every row is visible to whoever holds the grant for the topic of the collection's name. */
 export function everyRow(): EveryRowVisibility {
-  return { kind: 'everyRow', dependsOn: [] };
+  return { kind: 'everyRow' };
 }
 
 /** Claims that differ from token to token and say nothing of what may be seen. */

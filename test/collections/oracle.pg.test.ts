@@ -9,7 +9,7 @@ import { collection } from '../../src/records/collection.ts';
 import { everyRow, rls, scope } from '../../src/records/visibility.ts';
 import { findPostgres } from '../support/postgres-database.ts';
 import { chooseSeed, seededRandom } from '../support/random.ts';
-import { Reader } from './reader.ts';
+import { Reader, type Wish } from './reader.ts';
 import { openSystem } from './system.ts';
 
 const server = await findPostgres();
@@ -46,6 +46,13 @@ const COLLECTIONS = [
   }),
   collection('docs:owned', { table: docs, visibility: scope((claims, row) => row['owner'] === claims['sub']) }),
   collection('docs:all', { table: docs, visibility: everyRow() }),
+];
+
+const WISHES: readonly Wish[] = [
+  { filters: [], sql: 'true' },
+  { filters: ['team=eq.red'], sql: `team = 'red'` },
+  { filters: ['level=gte.2', 'team=in.(red,blue)'], sql: `level >= 2 AND team IN ('red', 'blue')` },
+  { filters: ['title=lt.t5'], sql: `title COLLATE "C" < 't5'` },
 ];
 
 /** What a reader may see, asked of the database in another way than the server does. */
@@ -110,7 +117,7 @@ describe.skipIf(server === undefined)('collections, against an oracle', () => {
     const check = async (): Promise<void> => {
       for (const reader of readers) {
         const expected = await system.sql.unsafe(
-          `SELECT id, title FROM docs WHERE ${MAY_SEE[reader.collection]} ORDER BY id`,
+          `SELECT id, title FROM docs WHERE (${MAY_SEE[reader.collection]}) AND ${reader.wish.sql} ORDER BY id`,
           [reader.sub, reader.level],
         );
         const wanted = JSON.stringify(expected.map(({ id, title }) => [id, title]));
@@ -125,7 +132,9 @@ describe.skipIf(server === undefined)('collections, against an oracle', () => {
     try {
       await system.sql`INSERT INTO memberships SELECT 'ann', 'red'`;
       for (const name of Object.keys(MAY_SEE))
-        for (const sub of PEOPLE) readers.push(new Reader(system, name, sub, pick(LEVELS), readers.length % 2));
+        for (const sub of PEOPLE)
+          for (const wish of [WISHES[0]!, pick(WISHES.slice(1))])
+            readers.push(new Reader(system, name, sub, pick(LEVELS), readers.length % 2, wish));
       await noteVisible();
       await Promise.all(readers.map((reader) => reader.begin()));
       for (let step = 0; step < STEPS; step += 1) {

@@ -3,6 +3,12 @@ import { openSse, type SseConnection } from '../support/sse-client.ts';
 import { until } from '../support/until.ts';
 import type { System } from './system.ts';
 
+/** Which rows a reader wants: as the API is asked, and as the database is. */
+export interface Wish {
+  readonly filters: readonly string[];
+  readonly sql: string;
+}
+
 interface Row {
   readonly id: string;
   readonly title: string;
@@ -12,6 +18,7 @@ export class Reader {
   readonly collection: string;
   readonly sub: string;
   level: number;
+  readonly wish: Wish;
   readonly #system: System;
   readonly #node: number;
   #state = new Map<string, string>();
@@ -28,7 +35,8 @@ export class Reader {
   #ended = false;
   readonly #trace: string[] = [];
 
-  constructor(system: System, collection: string, sub: string, level: number, node: number) {
+  constructor(system: System, collection: string, sub: string, level: number, node: number, wish: Wish) {
+    this.wish = wish;
     this.#system = system;
     this.collection = collection;
     this.sub = sub;
@@ -42,7 +50,11 @@ export class Reader {
   }
 
   describe(): string {
-    return `${this.sub} at level ${this.level}, reading ${this.collection}`;
+    return `${this.sub} at level ${this.level}, reading ${this.collection} ${this.#query}`;
+  }
+
+  get #query(): string {
+    return this.wish.filters.map((filter) => `&filter=${encodeURIComponent(filter)}`).join('');
   }
 
   keysOfLevel(): Iterable<string> {
@@ -125,7 +137,10 @@ export class Reader {
     for (;;) {
       if (this.#ended || number !== this.#number) return;
       try {
-        const answer = await this.#ask('GET', `collections/${encodeURIComponent(this.collection)}?limit=1000`);
+        const answer = await this.#ask(
+          'GET',
+          `collections/${encodeURIComponent(this.collection)}?limit=1000${this.#query}`,
+        );
         if (answer.ok) {
           const { records, cursor } = (await answer.json()) as { records: Row[]; cursor: string };
           if (this.#ended || number !== this.#number) return;
@@ -149,7 +164,7 @@ export class Reader {
     if (this.#ended || number !== this.#number) return;
     this.#connection = openSse({
       port: this.#system.port(this.#node),
-      path: `/v1/topics/${encodeURIComponent(this.collection)}/events`,
+      path: `/v1/topics/${encodeURIComponent(this.collection)}/events?${this.#query}`,
       lastEventId: this.#cursor,
       token,
       onBlock: ({ event, id, data }) => {

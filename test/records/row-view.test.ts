@@ -7,8 +7,9 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { Subscription } from '../../src/broker/broker.ts';
 import { readPage } from '../../src/broker/event-page.ts';
 import { LocalBroker } from '../../src/broker/local-broker.ts';
+import type { Projection } from '../../src/broker/selection.ts';
 import { createLocalBus } from '../../src/bus/local.ts';
-import type { EventBatch } from '../../src/protocol/event-batch.ts';
+import type { EventBatch, LogEvent } from '../../src/protocol/event-batch.ts';
 import { RowView } from '../../src/records/row-view.ts';
 import { DEPENDENCY_TYPE } from '../../src/records/seen-change.ts';
 import { ViewReader } from '../../src/records/view-reader.ts';
@@ -36,12 +37,17 @@ class World {
   readonly store = createMemoryStore({});
   readonly broker = new LocalBroker({ log: this.store.log, bus: createLocalBus(), tailCheckMs: 5 });
   readonly #waiting: { type: string; key?: string; data: unknown }[] = [];
+  readonly #filtering: Filtering;
   #busy = false;
   #moved = 0;
   #moving: Promise<unknown> = Promise.resolve();
 
-  sees({ team }: Row): boolean {
-    return this.teams.has(team);
+  constructor(filtering: Filtering) {
+    this.#filtering = filtering;
+  }
+
+  sees(row: Row): boolean {
+    return this.teams.has(row.team) && this.#filtering.wants(row);
   }
 
   visible(): Map<string, number> {
@@ -95,7 +101,8 @@ class World {
       },
       events: async (after, upTo) => {
         const page = await readPage(this.store.log, TOPIC, after, 100_000);
-        return { kind: 'events', events: page.events.filter(({ seq }) => seq <= upTo) };
+        const { project } = this.#filtering.interest ?? { project: (event) => event };
+        return { kind: 'events', events: page.events.filter((event) => event.seq <= upTo && project(event)) };
       },
       latest: async () => (await this.store.log.ranges([TOPIC]))[0]?.latest ?? 0,
     };
@@ -133,131 +140,155 @@ class Client {
   }
 }
 
-it('keeps every reader at what the caller can see, and tells no key that they never could', async () => {
-  const seed = chooseSeed();
-  const random = seededRandom(seed);
-  const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(random() * values.length)]!;
-  const world = new World();
-  const faults: unknown[] = [];
-  const view = new RowView({
-    view: 'a view',
-    source: world.source(),
-    broker: world.broker,
-    // Whoever came before a change of the teams may have come between it and its event.
-    now: () => 0,
-    onFault: (error) => faults.push(error),
-    onEnd: () => {},
-  });
-  onTestFinished(async () => {
-    view.close();
-    await world.broker.close();
-  });
-  await view.load();
-  const clients = new Set<Client>();
-  let n = 0;
+/** Whether the readers want a row, and the events of the log that can matter to them. */
+interface Filtering {
+  readonly wants: (row: Row) => boolean;
+  readonly interest: Projection | undefined;
+}
 
-  const change = (): void => {
-    const key = pick(KEYS);
-    const row = world.rows.get(key);
-    n += 1;
-    if (row === undefined) {
-      const made = { team: pick(TEAMS), version: 1, n };
-      world.rows.set(key, made);
-      world.note({ type: 'insert', key, data: { new: made, version: 1 } });
-    } else if (random() < 0.3) {
-      world.rows.delete(key);
-      world.note({ type: 'delete', key, data: { old: row, version: row.version } });
-    } else {
-      const next = { team: random() < 0.3 ? pick(TEAMS) : row.team, version: row.version + 1, n };
-      world.rows.set(key, next);
-      world.note({ type: 'update', key, data: { new: next, old: row, version: next.version } });
-    }
+const EVERYTHING: Filtering = { wants: () => true, interest: undefined };
+
+function only(wants: (row: Row) => boolean): Filtering {
+  const matters = ({ type, data }: LogEvent): boolean => {
+    const { old, new: row } = data as { readonly old?: Row; readonly new?: Row };
+    return type === DEPENDENCY_TYPE || [old, row].some((each) => each !== undefined && wants(each));
   };
+  return { wants, interest: { name: 'some', project: (event) => (matters(event) ? event : undefined) } };
+}
 
-  const toggle = (): void => {
-    const team = pick(TEAMS);
-    if (!world.teams.delete(team)) world.teams.add(team);
-    world.note({ type: DEPENDENCY_TYPE, data: { table: 'teams' } });
-  };
+it.each([
+  ['', EVERYTHING],
+  [' and wants, where few changes matter', only(({ n }) => n % 5 === 0)],
+])(
+  'keeps every reader at what the caller can see%s, and tells no key that they never could',
+  async (_, filtering) => {
+    const seed = chooseSeed();
+    const random = seededRandom(seed);
+    const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(random() * values.length)]!;
+    const world = new World(filtering);
+    const faults: unknown[] = [];
+    const view = new RowView({
+      view: 'a view',
+      source: world.source(),
+      interest: filtering.interest,
+      broker: world.broker,
+      // Whoever came before a change of the teams may have come between it and its event.
+      now: () => 0,
+      onFault: (error) => faults.push(error),
+      onEnd: () => {},
+    });
+    onTestFinished(async () => {
+      view.close();
+      await world.broker.close();
+    });
+    await view.load();
+    const clients = new Set<Client>();
+    let n = 0;
 
-  /** Reads the list, and the stream from its cursor. */
-  const refetch = async (client: Client): Promise<void> => {
-    client.subscription?.close();
-    const all = await world.source().readAll(1000);
-    client.state = new Map(all.rows.map(({ key, record }) => [key, (JSON.parse(record) as Row).n]));
-    for (const { key } of all.rows) client.told.add(key);
-    client.lost = false;
-    connect(client, all.seq);
-  };
-
-  const connect = (client: Client, seq: number): void => {
-    const reader = new ViewReader(view, { epoch: view.position.epoch, seq });
-    client.subscription = reader;
-    reader.start(client);
-  };
-
-  const settle = async (): Promise<void> => {
-    await world.move();
-    for (const client of clients) {
-      if (!client.ready) {
-        client.ready = true;
-        client.subscription?.resume();
+    const change = (): void => {
+      const key = pick(KEYS);
+      const row = world.rows.get(key);
+      n += 1;
+      if (row === undefined) {
+        const made = { team: pick(TEAMS), version: 1, n };
+        world.rows.set(key, made);
+        world.note({ type: 'insert', key, data: { new: made, version: 1 } });
+      } else if (random() < 0.3) {
+        world.rows.delete(key);
+        world.note({ type: 'delete', key, data: { old: row, version: row.version } });
+      } else {
+        const next = { team: random() < 0.3 ? pick(TEAMS) : row.team, version: row.version + 1, n };
+        world.rows.set(key, next);
+        world.note({ type: 'update', key, data: { new: next, old: row, version: next.version } });
       }
-    }
-    for (;;) {
-      const latest = await world.source().latest();
-      const isThere = ({ lost, subscription }: Client) =>
-        lost || (subscription?.live === true && subscription.position.seq === latest);
-      await until(`everybody is at the end (SEED=${seed})`, () => [...clients].every(isThere));
-      const lost = [...clients].filter((client) => client.lost);
-      if (lost.length === 0) break;
-      for (const client of lost) await refetch(client);
-    }
-  };
+    };
 
-  try {
-    for (let step = 0; step < 3000; step += 1) {
-      const chance = random();
-      if (chance < 0.5) change();
-      else if (chance < 0.53) toggle();
-      else if (chance < 0.65) await world.move(1 + Math.floor(random() * 4));
-      else if (chance < 0.72 && clients.size < 8) {
-        const client = new Client();
-        clients.add(client);
-        await refetch(client);
-      } else if (chance < 0.76) {
-        const client = pick([...clients]);
-        if (client !== undefined) {
-          client.subscription?.close();
-          clients.delete(client);
-        }
-      } else if (chance < 0.82) {
-        // A cut: it comes back with the cursor that it had.
-        const client = pick([...clients]);
-        if (client?.subscription !== undefined && !client.lost) {
-          const { seq } = client.subscription.position;
-          client.subscription.close();
-          connect(client, seq);
-        }
-      } else if (chance < 0.88) {
-        const client = pick([...clients]);
-        if (client !== undefined) {
-          client.ready = !client.ready;
-          if (client.ready) client.subscription?.resume();
-        }
-      } else if (chance < 0.93) await new Promise((resolve) => setImmediate(resolve));
-      else if (chance < 0.95) {
-        await settle();
-        const expected = world.visible();
-        for (const client of clients) {
-          expect([...client.state].sort()).toEqual([...expected].sort());
-          for (const key of client.told) expect(world.shown).toContain(key);
+    const toggle = (): void => {
+      const team = pick(TEAMS);
+      if (!world.teams.delete(team)) world.teams.add(team);
+      world.note({ type: DEPENDENCY_TYPE, data: { table: 'teams' } });
+    };
+
+    /** Reads the list, and the stream from its cursor. */
+    const refetch = async (client: Client): Promise<void> => {
+      client.subscription?.close();
+      const all = await world.source().readAll(1000);
+      client.state = new Map(all.rows.map(({ key, record }) => [key, (JSON.parse(record) as Row).n]));
+      for (const { key } of all.rows) client.told.add(key);
+      client.lost = false;
+      connect(client, all.seq);
+    };
+
+    const connect = (client: Client, seq: number): void => {
+      const reader = new ViewReader(view, { epoch: view.position.epoch, seq });
+      client.subscription = reader;
+      reader.start(client);
+    };
+
+    const settle = async (): Promise<void> => {
+      await world.move();
+      for (const client of clients) {
+        if (!client.ready) {
+          client.ready = true;
+          client.subscription?.resume();
         }
       }
+      for (;;) {
+        const latest = await world.source().latest();
+        const isThere = ({ lost, subscription }: Client) =>
+          lost || (subscription?.live === true && subscription.position.seq === latest);
+        await until(`everybody is at the end (SEED=${seed})`, () => [...clients].every(isThere));
+        const lost = [...clients].filter((client) => client.lost);
+        if (lost.length === 0) break;
+        for (const client of lost) await refetch(client);
+      }
+    };
+
+    try {
+      for (let step = 0; step < 3000; step += 1) {
+        const chance = random();
+        if (chance < 0.5) change();
+        else if (chance < 0.53) toggle();
+        else if (chance < 0.65) await world.move(1 + Math.floor(random() * 4));
+        else if (chance < 0.72 && clients.size < 8) {
+          const client = new Client();
+          clients.add(client);
+          await refetch(client);
+        } else if (chance < 0.76) {
+          const client = pick([...clients]);
+          if (client !== undefined) {
+            client.subscription?.close();
+            clients.delete(client);
+          }
+        } else if (chance < 0.82) {
+          // A cut: it comes back with the cursor that it had.
+          const client = pick([...clients]);
+          if (client?.subscription !== undefined && !client.lost) {
+            const { seq } = client.subscription.position;
+            client.subscription.close();
+            connect(client, seq);
+          }
+        } else if (chance < 0.88) {
+          const client = pick([...clients]);
+          if (client !== undefined) {
+            client.ready = !client.ready;
+            if (client.ready) client.subscription?.resume();
+          }
+        } else if (chance < 0.93) await new Promise((resolve) => setImmediate(resolve));
+        else if (chance < 0.95) {
+          await settle();
+          const expected = world.visible();
+          for (const client of clients) {
+            expect([...client.state].sort()).toEqual([...expected].sort());
+            for (const key of client.told) expect(world.shown).toContain(key);
+          }
+        }
+      }
+      expect(faults).toEqual([]);
+    } catch (error) {
+      console.error(`SEED=${seed}`);
+      throw error;
     }
-    expect(faults).toEqual([]);
-  } catch (error) {
-    console.error(`SEED=${seed}`);
-    throw error;
-  }
-}, 60_000);
+  },
+  60_000,
+);
