@@ -32,6 +32,27 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
+-- The image of a row that jsonb cannot hold: its key, its version, and a mark. Its columns are named as they are now: those of the
+-- capture's key that still have their name, and the primary key.
+CREATE OR REPLACE FUNCTION "sluice"."key_image"(p_capture integer, p_relation oid, p_row record) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_columns text;
+  v_image jsonb;
+BEGIN
+  SELECT string_agg(format('($1).%I', a.attname), ', ' ORDER BY a.attnum) INTO v_columns
+  FROM pg_attribute a
+  WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped AND (
+    a.attname = 'version'
+    OR a.attname IN (SELECT unnest(c.key) FROM sluice.captures c WHERE c.id = p_capture)
+    OR a.attnum IN (SELECT unnest(i.indkey) FROM pg_index i WHERE i.indrelid = p_relation AND i.indisprimary)
+  );
+  -- `k.*` and not `k`, which could be a column.
+  EXECUTE format('SELECT to_jsonb(k.*) FROM (SELECT %s) k', v_columns) INTO v_image USING p_row;
+  RETURN v_image || '{"$large": true}';
+END
+$$;
+--> statement-breakpoint
 -- After a row was written: puts the change into the outbox. The argument of the trigger is the id of the capture, since tables
 -- can be renamed. The settings make an image the same whatever the writer's session has set; the writer needs no right here.
 --

@@ -22,8 +22,8 @@ const id = z
   .max(MAX_ID)
   .regex(/^[^\p{Cc}\p{Cs}]+$/u);
 
-/** An unquoted identifier of PostgreSQL, which keeps at most 63 bytes of one. */
-export const roleSchema = z.string().regex(/^[A-Za-z_][A-Za-z0-9_$]{0,62}$/);
+/** An unquoted identifier of PostgreSQL, which keeps at most 63 bytes of one. `none` is no role: to take it on is to give up the last. */
+export const roleSchema = z.string().regex(/^(?!none$)[A-Za-z_][A-Za-z0-9_$]{0,62}$/i);
 
 /** The claims that Sluice reads. Others may stand beside them and are kept for policies and row-level security. */
 export const claimsSchema = z.looseObject({

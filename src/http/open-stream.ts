@@ -1,6 +1,5 @@
 /** Opening a stream: the bytes begin at once, history is looked up afterwards (protocol section 2). */
 import type { ServerResponse } from 'node:http';
-import type { Principal } from '../auth/principal.ts';
 import type { SubscribeRequest } from '../broker/broker.ts';
 import type { EventStream } from '../delivery/event-stream.ts';
 import { canTakeOver, createNodeSink } from '../delivery/node-sink.ts';
@@ -42,7 +41,7 @@ export function openStream(
     const topics = requests.map(({ topic }) => topic);
     const reader = { principal, address, request: c.get('requestId'), released: held.release };
     const stream = streams.open({ format, sink }, reader, topics);
-    void attach(stream, services, principal, requests);
+    void attach(stream, services, requests);
   };
 
   const outgoing = c.env?.outgoing;
@@ -70,14 +69,25 @@ export function tooManyStreams(): ProblemError {
 /** Looks up where the reader stands, for as long as it takes: the stream is open, and the log may be away. */
 async function attach(
   stream: EventStream,
-  { subscriptions, streams, log }: Services,
-  principal: Principal,
+  { subscriptions, streams, collections, log }: Services,
   requests: readonly SubscribeRequest[],
 ): Promise<void> {
   while (!stream.ended) {
     try {
       streams.remember(stream.id, requests);
-      stream.attach(await subscriptions.subscribe(principal, requests));
+      const principal = streams.get(stream.id)?.principal;
+      if (principal === undefined) return;
+      const found = await subscriptions.subscribe(principal, requests);
+      // The stream may have come under another token meanwhile, and what was found is what the old one sees.
+      const now = streams.get(stream.id)?.principal ?? principal;
+      if (
+        now !== principal &&
+        requests.some(({ topic }) => collections?.seesOtherwise(topic, principal, now) === true)
+      ) {
+        for (const subscription of found) subscription.close();
+        continue;
+      }
+      stream.attach(found);
       return;
     } catch (error) {
       if (error instanceof ViewTooLarge || error instanceof ProblemError) {

@@ -73,14 +73,35 @@ export function createStreamControl({
   calls,
   topicsPerStream,
 }: StreamControlOptions): StreamControl {
+  /** Streams that are being changed, each with the end of its last change. */
+  const turns = new Map<string, Promise<unknown>>();
+
+  /** One change of a stream after the other: each goes by the token and the topics that the one before it left. */
+  async function inTurn(id: string, work: (open: OpenStream) => Promise<ControlOutcome>): Promise<ControlOutcome> {
+    const before = turns.get(id);
+    const done = (async () => {
+      await before?.catch(() => undefined);
+      const open = streams.get(id);
+      return open === undefined ? ({ kind: 'not-found' } as const) : work(open);
+    })();
+    turns.set(id, done);
+    try {
+      return await done;
+    } finally {
+      if (turns.get(id) === done) turns.delete(id);
+    }
+  }
+
   async function here(request: Request, by?: Principal): Promise<ControlOutcome> {
     const open = streams.get(request.id);
     if (open === undefined) return { kind: 'not-found' };
     switch (request.kind) {
       case 'change':
-        return request.sub === (open.principal.sub ?? null) ? change(open, request) : { kind: 'forbidden' };
+        return inTurn(request.id, async (stream) =>
+          request.sub === (stream.principal.sub ?? null) ? change(stream, request) : { kind: 'forbidden' },
+        );
       case 'renew':
-        return renew(open, by ?? readClaims(request.claims));
+        return inTurn(request.id, (stream) => renew(stream, by ?? readClaims(request.claims)));
       case 'end':
         open.stream.close('limit');
         return { kind: 'done', topics: [] };
@@ -113,27 +134,42 @@ export function createStreamControl({
     const isOpen = (topic: string) => collections?.isDecidedByPostgres(topic) === true;
     if (!open.stream.topics.every((topic) => rights.may(by, 'subscribe', topic) || isOpen(topic)))
       return { kind: 'forbidden' };
-    // First what is seen: where that cannot be changed now, the stream stays under the token that it had.
-    await changeViews(open, by);
+    // First what is seen: where that cannot be changed now, the stream stays under the token that it had. Meanwhile topics may be
+    // attached whose positions were looked up under that one.
+    const changed = new Set<string>();
+    while (await changeViews(open, by, changed));
     streams.renew(open, by);
     open.stream.renew(by.expires);
     return { kind: 'done', topics: open.stream.topics };
   }
 
-  /** Whoever sees other rows under the new token is told what differs. */
-  async function changeViews({ stream, principal, requests }: OpenStream, by: Principal): Promise<void> {
+  /**
+   * Whoever sees other rows under the new token is told what differs.
+   * @param done topics that were changed already; those that are now are added
+   * @returns whether there were any
+   */
+  async function changeViews(
+    { stream, principal, requests }: OpenStream,
+    by: Principal,
+    done: Set<string>,
+  ): Promise<boolean> {
     const before = new Map(stream.subscriptions.map((each) => [each.topic, each]));
-    const changed = stream.topics.filter((topic) => collections?.seesOtherwise(topic, principal, by) === true);
+    // A topic whose position is still looked up is attached as the stream's token then is (see `openStream`).
+    const changed = [...before.keys()].filter(
+      (topic) => !done.has(topic) && collections?.seesOtherwise(topic, principal, by) === true,
+    );
+    for (const topic of changed) done.add(topic);
     const again = changed.flatMap((topic): SubscribeRequest[] => {
       const request = requests.get(topic);
       const cursor = before.get(topic)?.position;
       if (request === undefined) return [];
       return [{ ...request, start: cursor === undefined ? request.start : { kind: 'cursor', cursors: [cursor] } }];
     });
-    if (again.length === 0) return;
+    if (again.length === 0) return false;
     const added = await subscriptions.subscribe(by, again, before);
     stream.detach(new Set(changed));
     stream.attach(added);
+    return true;
   }
 
   async function ask(request: Request, by?: Principal): Promise<ControlOutcome> {

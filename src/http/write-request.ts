@@ -1,6 +1,8 @@
 /** What every write has: its rate, and its idempotency key (protocol section 3). */
 import type { Principal } from '../auth/principal.ts';
 import { idempotencyKeySchema } from '../protocol/schemas.ts';
+import { canonicalJson } from '../records/canonical-json.ts';
+import { lastingClaims } from '../records/visibility.ts';
 import type { WriteVerdict } from './caller-limiter.ts';
 import { ProblemError } from './problem-error.ts';
 import type { RequestContext } from './services.ts';
@@ -25,10 +27,16 @@ export function idempotencyKey(c: RequestContext): string | undefined {
   });
 }
 
-/** Whose key it is. A `sub` is quoted, so that no name can look like another kind of caller. */
-export function scopeOf({ sub, kind }: Principal): string {
-  return sub === undefined ? kind : `sub:${JSON.stringify(sub)}`;
+/**
+ * Whose key it is. A `sub` is quoted, so that no name can look like another kind of caller. Of a token without one, all its claims
+ * say who it is.
+ */
+export async function keyOwner({ sub, kind, claims }: Principal): Promise<string> {
+  if (sub !== undefined) return `sub:${JSON.stringify(sub)}`;
+  return kind === 'token' ? `token:${await digestOf([canonicalJson(lastingClaims(claims))], NOTHING)}` : kind;
 }
+
+const NOTHING = new Uint8Array();
 
 /** What must be equal for a repeated write to be the same: what says where it goes, a line each, and every byte of it. */
 export async function digestOf(head: readonly string[], bytes: Uint8Array): Promise<string> {

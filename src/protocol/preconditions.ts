@@ -11,7 +11,7 @@ export interface Preconditions {
 }
 
 /** The most tags of a header that are read. */
-const MAX_TAGS = 100;
+export const MAX_TAGS = 100;
 
 /** Reads the value of either header; `undefined` when it is malformed or lists too many. The tags come without their quotes. */
 export function parseTagList(header: string): TagList | undefined {

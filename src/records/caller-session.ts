@@ -21,7 +21,10 @@ const WIRE_FORM = `
 const WIRE = `
   SELECT ${WIRE_FORM}, set_config('sluice.actor', $1::text, true), set_config('sluice.mutation', $2::text, true)`;
 
-const AS_CALLER = `set_config('request.jwt.claims', $1::text, true), set_config('role', $2::text, true)`;
+// `none` would be the server's own role, which is no caller's either: an empty name is refused as every unknown one is.
+const AS_CALLER = `
+  set_config('request.jwt.claims', $1::text, true),
+  set_config('role', CASE WHEN $2::text IN ('none', session_user) THEN '' ELSE $2::text END, true)`;
 const CALLER = `SELECT ${AS_CALLER}`;
 
 /** What a view needs to know and to set before it reads, in one go: it does so for every stretch of the log. */

@@ -4,6 +4,7 @@ import { mayWrite } from '../protocol/preconditions.ts';
 import type { Collection } from './collection.ts';
 import { mergeRecord } from './merge.ts';
 import { type Conflict, type Refusal, Refused, refuse, type Written } from './outcome.ts';
+import { policyColumns } from './policy-columns.ts';
 import { readPatch, type Values } from './record-input.ts';
 import { parseKey } from './record-key.ts';
 import { lockRow, type Row, updateRow } from './record-sql.ts';
@@ -17,6 +18,13 @@ import { type WriteParts, writeRecords } from './write-transaction.ts';
 /** The base has to be looked up first: an embedded database could not do so while the transaction is open. */
 class BaseNeeded extends Error {
   override readonly name = 'BaseNeeded';
+  /** The record's key as its events have it: some types have several texts for one value. */
+  readonly key: string;
+
+  constructor(key: string) {
+    super('the base is needed');
+    this.key = key;
+  }
 }
 
 export async function patchRecord(
@@ -30,7 +38,7 @@ export async function patchRecord(
   const patch = readPatch(collection, request.value);
   const sees = recordFilter(collection.visibility, caller);
   const columns = Object.keys(patch).flatMap((property) => collection.byProperty.get(property)?.column ?? []);
-  let older: { readonly record: WireRecord | undefined } | undefined;
+  let older: Older | undefined;
 
   const attempt = () =>
     writeRecords(parts, collection, request, {
@@ -43,9 +51,9 @@ export async function patchRecord(
         if (found === undefined || !sees(found.record)) throw refuse('not-found');
         if (!mayWrite(preconditions, found.version)) throw refuse('precondition-failed');
         const ofBase = baseVersion === undefined || String(baseVersion) === found.version;
-        if (!ofBase && older === undefined) throw new BaseNeeded();
+        if (!ofBase && older === undefined) throw new BaseNeeded(found.key);
         const current = parseRecord(found.record);
-        const base = ofBase ? current : older?.record;
+        const base = ofBase ? current : older && knownBase(collection, older, current);
         const { values, merged } = merge(collection, { base, current, patch, found });
         const set = Object.keys(values).flatMap((property) => collection.byProperty.get(property)?.column ?? []);
         const json = toColumns(collection, values);
@@ -61,10 +69,38 @@ export async function patchRecord(
     return await attempt();
   } catch (error) {
     if (!(error instanceof BaseNeeded) || baseVersion === undefined) throw error;
+    older = await lookUp(error.key, baseVersion);
   }
-  const record = await parts.versionAt?.(collection, request.key, baseVersion);
-  older = { record: record !== undefined && sees(JSON.stringify(record)) ? record : undefined };
   return attempt();
+
+  async function lookUp(name: string, version: number): Promise<Older> {
+    const record = await parts.versionAt?.(collection, name, version);
+    const shown = record !== undefined && sees(JSON.stringify(record)) ? record : undefined;
+    const judged =
+      collection.visibility.kind === 'rls' ? await policyColumns(parts.database, collection.sqlName) : NO_COLUMNS;
+    return { record: shown, judged };
+  }
+}
+
+/** The record as it was, and the columns by which Postgres decides who sees it: `undefined` for any. */
+interface Older {
+  readonly record: WireRecord | undefined;
+  readonly judged: readonly string[] | undefined;
+}
+
+const NO_COLUMNS: readonly string[] = [];
+
+/**
+ * Postgres cannot be asked whether the caller could see the row as it was. But it lets them see the row as it is: so, where nothing
+ * differs that the policies look at, it would have.
+ */
+function knownBase({ byColumn }: Collection, { record, judged }: Older, current: WireRecord): WireRecord | undefined {
+  if (record === undefined || judged === undefined) return undefined;
+  const isSame = judged.every((name) => {
+    const column = byColumn.get(name);
+    return column !== undefined && isSameValue(column, record[column.property], current[column.property]);
+  });
+  return isSame ? record : undefined;
 }
 
 /** @throws Refused with the conflict */
@@ -83,8 +119,7 @@ function merge(
   if (result.kind === 'merged') return result;
   throw new Refused({
     kind: 'conflict',
-    // Whether Postgres let this caller see the row as it was then cannot be asked any more.
-    base: base && collection.visibility.kind !== 'rls' ? JSON.stringify(base) : undefined,
+    base: base && JSON.stringify(base),
     current: found.record,
     yours: JSON.stringify(patch),
     fields: result.fields,

@@ -22,7 +22,8 @@ export interface ImageRow {
 /** The row as JSON text, with only the columns of the definition: the others may not be the caller's to read. */
 export function imageSql({ columns }: Collection): string {
   const fields = columns.map(({ column }) => `t.${quoteName(column)}`).join(', ');
-  return `(SELECT to_jsonb(r) FROM (SELECT ${fields}) r)::text AS image`;
+  // `r.*` and not `r`, which could be a column.
+  return `(SELECT to_jsonb(r.*) FROM (SELECT ${fields}) r)::text AS image`;
 }
 
 export function readRow(collection: Collection, { image }: ImageRow): Row {

@@ -10,12 +10,11 @@ import type { Collection } from './collection.ts';
 import { endOfLog } from './end-of-log.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
-import { parseKey } from './record-key.ts';
 import { compileRowFilters } from './row-filter.ts';
 import { concerns } from './view-interest.ts';
 import { ViewTooLarge } from './view-too-large.ts';
 import type { Caller } from './visibility.ts';
-import { readVisibleRows, type VisibleRow } from './visible-rows.ts';
+import { keyColumns, readVisibleRows, type VisibleRow } from './visible-rows.ts';
 import type { WireRecord } from './wire-types.ts';
 
 export interface SeenRow extends VisibleRow {
@@ -154,11 +153,4 @@ function mayNotRead(error: unknown): boolean {
   if (error instanceof Refused) return true;
   const state = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
   return state === '42501' || state.startsWith('22');
-}
-
-/** A key as `jsonb_populate_recordset` takes it: every part as text, which Postgres reads as the column's type. */
-function keyColumns(collection: Collection, key: string): string | undefined {
-  const parts = parseKey(collection, key);
-  if (parts === undefined) return undefined;
-  return JSON.stringify(Object.fromEntries(collection.key.map(({ column }, index) => [column, parts[index]])));
 }

@@ -27,7 +27,8 @@ export interface Dependency {
 export interface RlsOptions {
   /**
    * The claims that the policies read, besides the role. Callers who agree in these share one view, and the policies are
-   * shown no others. Default: all claims but those that differ from token to token (`exp`, `iat`, `nbf`, `jti`).
+   * shown no others. Default: all claims but those that differ from token to token (`exp`, `iat`, `nbf`, `jti`) and the grants
+   * (`sluice`), of which a ticket has others.
    */
   readonly claims?: readonly string[];
   readonly dependsOn?: readonly Dependency[];
@@ -63,7 +64,7 @@ export function rls(options: RlsOptions = {}): RlsVisibility {
 }
 
 /**
- * A function decides from the verified claims and the row in wire form: `true` lets it be seen. It must depend on nothing else,
+ * A function decides from the verified claims (without those named at {@link RlsOptions}) and the row in wire form: `true` lets it be seen. It must depend on nothing else,
  * since its answer is used again for callers with the same claims. Anything but `true` (a promise too) hides the row, and
  * one that throws is a fault, which the log tells and which hides the row.
  *
@@ -82,8 +83,13 @@ export function everyRow(): EveryRowVisibility {
   return { kind: 'everyRow' };
 }
 
-/** Claims that differ from token to token and say nothing of what may be seen. */
-const OF_THE_TOKEN: ReadonlySet<string> = new Set(['exp', 'iat', 'nbf', 'jti']);
+/** Claims that differ between credentials of one caller: they say nothing of which rows may be seen. */
+const OF_THE_CREDENTIAL: ReadonlySet<string> = new Set(['exp', 'iat', 'nbf', 'jti', 'sluice']);
+
+/** The claims that a caller has under every credential. */
+export function lastingClaims(claims: Claims): Claims {
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !OF_THE_CREDENTIAL.has(name)));
+}
 
 /**
  * The claims that may decide what a caller sees. A view that callers share must be read with these and no others: what one of
@@ -94,9 +100,11 @@ const OF_THE_TOKEN: ReadonlySet<string> = new Set(['exp', 'iat', 'nbf', 'jti']);
 export function claimsThatCount(visibility: Visibility, { role, sub, claims }: Caller): Claims {
   const whole: Claims = { ...claims, ...(sub !== undefined && { sub }) };
   const listed = visibility.kind === 'rls' ? visibility.claims : undefined;
-  const counts =
-    listed === undefined ? (name: string) => !OF_THE_TOKEN.has(name) : (name: string) => listed.includes(name);
-  return { ...Object.fromEntries(Object.entries(whole).filter(([name]) => counts(name))), role };
+  const counted =
+    listed === undefined
+      ? lastingClaims(whole)
+      : Object.fromEntries(Object.entries(whole).filter(([name]) => listed.includes(name)));
+  return { ...counted, role };
 }
 
 /** A text that is equal for callers who see the same rows: they can share a view. */

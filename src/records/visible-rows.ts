@@ -1,14 +1,15 @@
 /** The rows of a collection that a caller of `rls()` can see at this moment, as Postgres itself decides. */
 import type { Transaction } from '../store/postgres/database.ts';
 import { type Collection, quoteName } from './collection.ts';
-import { keyOfImage } from './record-key.ts';
+import { keyOfImage, parseKey } from './record-key.ts';
+import { type ImageRow, imageSql } from './record-sql.ts';
 import { toWire } from './wire-row.ts';
 
 export interface VisibleRow {
   readonly key: string;
   /** In wire form, JSON text. */
   readonly record: string;
-  /** Equal only for the same row as the same transaction wrote it: a row that was deleted and comes back equal is another. */
+  /** Equal for rows that are equal in the columns of the definition. */
   readonly token: string;
 }
 
@@ -28,12 +29,12 @@ export async function readVisibleRows(
   { keys, limit }: { readonly keys?: readonly KeyColumns[]; readonly limit: number },
 ): Promise<readonly VisibleRow[]> {
   const { sqlName, key } = collection;
-  const image = `SELECT to_jsonb(t)::text AS image, concat(t.xmin, '/', hashtextextended(to_jsonb(t)::text, 0)) AS token FROM ${sqlName} t`;
+  const image = `SELECT i.image, hashtextextended(i.image, 0)::text AS token FROM ${sqlName} t CROSS JOIN LATERAL (SELECT ${imageSql(collection)}) i`;
   const same = key.map(({ column }) => `t.${quoteName(column)} = w.${quoteName(column)}`).join(' AND ');
   const rows =
     keys === undefined
-      ? await transaction.query<ImageRow>(`${image} LIMIT $1`, [limit])
-      : await transaction.query<ImageRow>(
+      ? await transaction.query<TokenRow>(`${image} LIMIT $1`, [limit])
+      : await transaction.query<TokenRow>(
           `${image} JOIN jsonb_populate_recordset(NULL::${sqlName}, $1::text::jsonb) w ON ${same} LIMIT $2`,
           [`[${keys.join(',')}]`, limit],
         );
@@ -44,7 +45,13 @@ export async function readVisibleRows(
   }));
 }
 
-interface ImageRow {
-  readonly image: string;
+/** A key as `jsonb_populate_recordset` takes it: every part as text, which Postgres reads as the column's type. */
+export function keyColumns(collection: Collection, key: string): KeyColumns | undefined {
+  const parts = parseKey(collection, key);
+  if (parts === undefined) return undefined;
+  return JSON.stringify(Object.fromEntries(collection.key.map(({ column }, index) => [column, parts[index]])));
+}
+
+interface TokenRow extends ImageRow {
   readonly token: string;
 }

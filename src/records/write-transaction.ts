@@ -4,11 +4,14 @@ import { StoreUnavailable } from '../store/store.ts';
 import { becomeCaller, leaveCaller, setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
 import { explainFailure, type FailedWrite, isKeyTaken, readDriverError } from './database-refusal.ts';
-import { type Conflict, type Refusal, Refused, type Written } from './outcome.ts';
+import { type Conflict, type Refusal, Refused, refuse, type Written } from './outcome.ts';
 import type { RecordsOptions, WriteRequest } from './records.ts';
 import { claimWrite, keepWrite } from './remembered-write.ts';
+import { recordFilter } from './sees-record.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { TableFacts } from './table-facts.ts';
+import type { Caller } from './visibility.ts';
+import { keyColumns, readVisibleRows } from './visible-rows.ts';
 
 export interface WriteParts extends Pick<RecordsOptions, 'database' | 'kick' | 'versionAt'> {
   readonly catalog: TableCatalog;
@@ -44,7 +47,7 @@ export async function writeRecords(
       const written = await database.transaction(async (transaction) => {
         await setWireForm(transaction, { actor: caller.sub, mutation });
         const earlier = idempotency && (await claimWrite(transaction, idempotency));
-        if (earlier !== undefined) return earlier;
+        if (earlier !== undefined) return await answerAgain(transaction, collection, caller, earlier);
         await becomeCaller(transaction, visibility, caller);
         const done = await run(transaction, facts);
         if (idempotency !== undefined) {
@@ -66,6 +69,29 @@ export async function writeRecords(
       throw error;
     }
   }
+}
+
+/**
+ * What was answered once is answered again: but none of the records that are still there to one who may not see them any more.
+ * @throws Refused `not-found`; `forbidden` as {@link becomeCaller} does
+ */
+async function answerAgain(
+  transaction: Transaction,
+  collection: Collection,
+  caller: Caller,
+  earlier: Written,
+): Promise<Written> {
+  const { visibility } = collection;
+  const { records } = earlier;
+  const sees = recordFilter(visibility, caller);
+  if (!records.every(({ record }) => sees(record))) throw refuse('not-found');
+  if (visibility.kind !== 'rls') return earlier;
+  const keys = records.flatMap(({ key }) => keyColumns(collection, key) ?? []);
+  const count = async () => (await readVisibleRows(transaction, collection, { keys, limit: keys.length })).length;
+  const there = await count();
+  await becomeCaller(transaction, visibility, caller);
+  if ((await count()) < there) throw refuse('not-found');
+  return earlier;
 }
 
 /** A serialisation failure or a deadlock: nobody's mistake, and the next attempt may well succeed. */

@@ -15,7 +15,8 @@ const SCHEMA = `
   CREATE TABLE notes (id int PRIMARY KEY, owner text NOT NULL, body text NOT NULL, version int NOT NULL DEFAULT 1);
   ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
   GRANT SELECT ON notes TO authenticated;
-  CREATE POLICY own ON notes TO authenticated USING (owner = auth.jwt() ->> 'team')`;
+  CREATE POLICY own ON notes TO authenticated USING (
+    owner = auth.jwt() ->> 'team' AND CASE WHEN auth.jwt() ->> 'team' = 'slow' THEN pg_sleep(0.1) IS NOT NULL ELSE true END)`;
 
 const orders = pgTable('orders', {
   id: integer('id').primaryKey(),
@@ -262,5 +263,68 @@ describe.skipIf(server === undefined)('streams of collections', () => {
     expect(
       (await ask('streams', { method: 'POST', body: '{"topics":[{"topic":"orders","filter":["id=eq.x"]}]}' })).status,
     ).toBe(400);
+  });
+
+  describe('whose token is renewed while something else is under way', () => {
+    async function open(claims: object) {
+      const blocks: Block[] = [];
+      const token = await system.token({ sub: 'ann', ...claims });
+      const connection = openSse({
+        port: system.port(0),
+        path: '/v1/topics/notes/events',
+        token,
+        onBlock: (block) => blocks.push(block),
+      });
+      onTestFinished(() => connection.close());
+      await until('the stream is open', () => blocks.some(({ event }) => event === '$open'));
+      const { stream } = JSON.parse(blocks[0]?.data ?? '') as { stream: string };
+      const renew = async (team: string) =>
+        (await ask(`streams/${stream}/token`, { method: 'PUT', claims: { team } })).status;
+      const owners = () =>
+        blocks.flatMap(({ event, data }) => {
+          const told = event === undefined ? (JSON.parse(data) as Told) : undefined;
+          return told === undefined ? [] : [`${told.type} ${told.key}`];
+        });
+      return { blocks, renew, owners, stream };
+    }
+
+    it('see what the newest token sees', async () => {
+      await system.sql`INSERT INTO notes SELECT n, 'slow', 'x' FROM generate_series(1, 5) n`;
+      await system.sql`INSERT INTO notes VALUES (100, 'fast', 'x')`;
+      // Its view takes half a second to read, and the stream is not attached before.
+      const { renew, blocks, owners } = await open({ team: 'slow' });
+      expect(await renew('fast')).toBe(200);
+      await until('the stream is live', () => blocks.some(({ event }) => event === '$ready'));
+      await system.sql`INSERT INTO notes VALUES (10, 'slow', 'y'), (101, 'fast', 'y')`;
+      await until('the row is told', () => owners().includes('insert 101'));
+      expect(owners().filter((each) => each.endsWith(' 10'))).toEqual([]);
+    });
+
+    it('hold what the last of several tokens sees', async () => {
+      await system.sql`INSERT INTO notes SELECT n, 'slow', 'x' FROM generate_series(1, 5) n`;
+      await system.sql`INSERT INTO notes VALUES (100, 'fast', 'x'), (200, 'other', 'x')`;
+      const { renew, blocks, owners, stream } = await open({ team: 'fast' });
+      await until('the stream is live', () => blocks.some(({ event }) => event === '$ready'));
+      const changes = await Promise.all([
+        renew('slow'),
+        renew('other'),
+        ask(`streams/${stream}`, { method: 'PATCH', body: JSON.stringify({ add: [{ topic: 'orders' }] }) }),
+      ]);
+      expect(changes.map((each) => (typeof each === 'number' ? each : each.status))).toEqual([200, 200, 200]);
+      const isLost = () => blocks.some(({ event }) => event === '$gap');
+      await until('the last is there', () => isLost() || owners().includes('insert 200'));
+      await system.sql`INSERT INTO notes VALUES (201, 'other', 'x'), (50, 'slow', 'x'), (102, 'fast', 'x')`;
+      await until('what comes is told', () => owners().includes('insert 201') || owners().includes('insert 50'));
+      expect(owners().filter((each) => each === 'insert 102')).toEqual([]);
+      if (isLost()) return;
+      const held = new Set(['100']);
+      for (const each of owners()) {
+        const [type, key = ''] = each.split(' ');
+        if (type === 'delete') held.delete(key);
+        else held.add(key);
+      }
+      // Whichever of the two came last.
+      expect([...held].sort()).toEqual(held.has('200') ? ['200', '201'] : ['1', '2', '3', '4', '5', '50']);
+    });
   });
 });

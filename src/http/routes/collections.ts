@@ -9,7 +9,7 @@ import {
   recordQuerySchema,
 } from '../../protocol/collection-schemas.ts';
 import type { Action } from '../../protocol/grants.ts';
-import { formatTag, type Preconditions, parseTagList, type TagList } from '../../protocol/preconditions.ts';
+import { formatTag, MAX_TAGS, type Preconditions, parseTagList, type TagList } from '../../protocol/preconditions.ts';
 import { PROBLEM_TYPE, problem } from '../../protocol/problem.ts';
 import type { Conflict, Refusal, Written } from '../../records/outcome.ts';
 import type { Records, WriteRequest } from '../../records/records.ts';
@@ -19,7 +19,7 @@ import { callerOf } from '../caller.ts';
 import { ProblemError } from '../problem-error.ts';
 import { type Env, type RequestContext, readerOf, type Services } from '../services.ts';
 import { validate } from '../validate.ts';
-import { digestOf, idempotencyKey, requireRate, scopeOf } from '../write-request.ts';
+import { digestOf, idempotencyKey, keyOwner, requireRate } from '../write-request.ts';
 
 const DEFAULT_LIMIT = 100;
 const DEFAULT_VERSIONS = 20;
@@ -52,10 +52,12 @@ export function collectionsRoute(services: CollectionServices): Hono<Env> {
     })
     .post('/collections/:name', collection, async (c) => {
       const { name } = c.req.valid('param');
+      refuseHeaders(c, 'If-Match', 'If-None-Match', 'Base-Version');
       const { request, bytes } = await readWrite(services, c, name, JSON_TYPES);
       const value = readJson(readText(bytes));
       const written = await records.create(name, { ...request, value });
       if (written.kind === 'refused') throw problemOf(c, written);
+      noteWritten(services, c, name, written);
       if (!Array.isArray(value)) return oneRecord(c, written, `${pathOf(c)}/`);
       const all = written.records.map((each) => each.record);
       return c.body(`{"records":[${all.join(',')}]}`, 201, { ...JSON_TYPE, ...replayed(written) });
@@ -89,10 +91,12 @@ export function collectionsRoute(services: CollectionServices): Hono<Env> {
     })
     .put('/collections/:name/:key', record, async (c) => {
       const { name, key } = c.req.valid('param');
+      refuseHeaders(c, 'Base-Version');
       const { request, bytes } = await readWrite(services, c, name, JSON_TYPES);
       const value = readJson(readText(bytes));
       const written = await records.replace(name, { ...request, key, preconditions: preconditionsOf(c), value });
       if (written.kind === 'refused') throw problemOf(c, written);
+      noteWritten(services, c, name, written);
       return oneRecord(c, written);
     })
     .patch('/collections/:name/:key', record, async (c) => {
@@ -103,10 +107,13 @@ export function collectionsRoute(services: CollectionServices): Hono<Env> {
       const preconditions = preconditionsOf(c);
       const written = await records.patch(name, { ...request, key, preconditions, value, baseVersion });
       if (written.kind === 'refused') throw problemOf(c, written);
+      if (written.kind === 'conflict') services.audit?.note(readerOf(c), { kind: 'record', name, key });
+      else noteWritten(services, c, name, written);
       return written.kind === 'conflict' ? conflictResponse(c, written) : oneRecord(c, written);
     })
     .delete('/collections/:name/:key', record, async (c) => {
       const { name, key } = c.req.valid('param');
+      refuseHeaders(c, 'Base-Version');
       const { request } = await readWrite(services, c, name);
       const written = await records.remove(name, { ...request, key, preconditions: preconditionsOf(c) });
       if (written.kind === 'refused') throw problemOf(c, written);
@@ -158,12 +165,25 @@ async function readWrite(
   if (key === undefined) return { request, bytes };
   const conditions = ['If-Match', 'If-None-Match', 'Base-Version'].map((header) => c.req.header(header) ?? '');
   const digest = await digestOf([c.req.method, pathOf(c), type, ...conditions], bytes);
-  return { request: { ...request, idempotency: { scope: scopeOf(principal), key, digest } }, bytes };
+  return { request: { ...request, idempotency: { scope: await keyOwner(principal), key, digest } }, bytes };
 }
 
 /** The path as it was sent, below whatever the app is mounted at. */
 function pathOf(c: Context): string {
   return new URL(c.req.url).pathname;
+}
+
+/** A condition that cannot be heeded is not to be taken for one that held. @throws ProblemError `invalid` */
+function refuseHeaders(c: Context, ...names: readonly string[]): void {
+  const errors = names
+    .filter((name) => c.req.header(name) !== undefined)
+    .map((name) => ({ path: name, message: `${c.req.method} of this resource has no such condition` }));
+  if (errors.length > 0) throw new ProblemError('invalid', { errors });
+}
+
+/** Whoever writes a record reads it: the answer has all of it. */
+function noteWritten({ audit }: CollectionServices, c: RequestContext, name: string, { records }: Written): void {
+  for (const { key } of records) audit?.note(readerOf(c), { kind: 'record', name, key });
 }
 
 /** @throws ProblemError `invalid` */
@@ -176,7 +196,9 @@ function tagsOf(c: Context, name: string): TagList | undefined {
   if (header === undefined) return undefined;
   const tags = parseTagList(header);
   if (tags !== undefined) return tags;
-  throw new ProblemError('invalid', { errors: [{ path: name, message: 'quoted tags separated by commas, or *' }] });
+  throw new ProblemError('invalid', {
+    errors: [{ path: name, message: `at most ${MAX_TAGS} quoted tags separated by commas, or *` }],
+  });
 }
 
 /** @throws ProblemError `invalid` */
@@ -188,12 +210,13 @@ function baseVersionOf(c: Context): number | undefined {
   throw new ProblemError('invalid', { errors: [{ path: 'Base-Version', message: 'a version: a whole number' }] });
 }
 
-/** @param parent the path that a created record's own is below; without it, that of the request is its own */
+/** @param parent the path that a created record's own is below; without it, the one that the path of the request is below */
 function oneRecord(c: Context, written: Written, parent?: string): Response {
   const [one] = written.records;
   if (one === undefined) throw new Error('a write of one record answers one');
   const created = written.effect === 'created';
-  const location = parent === undefined ? pathOf(c) : `${parent}${encodeURIComponent(one.key)}`;
+  // The record's own key: the one in the path may have been another text of it, or a trigger may have chosen another.
+  const location = `${parent ?? pathOf(c).replace(/[^/]*$/, '')}${encodeURIComponent(one.key)}`;
   return c.body(one.record, created ? 201 : 200, {
     ...ONE_RECORD,
     ETag: formatTag(one.version),

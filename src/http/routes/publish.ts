@@ -11,7 +11,7 @@ import { readEventInputs, tooMany } from '../event-inputs.ts';
 import { ProblemError } from '../problem-error.ts';
 import type { Env, Services } from '../services.ts';
 import { invalid, validate } from '../validate.ts';
-import { digestOf, idempotencyKey, requireRate, scopeOf } from '../write-request.ts';
+import { digestOf, idempotencyKey, keyOwner, requireRate } from '../write-request.ts';
 
 export function publishRoute(services: Services): Hono<Env> {
   const { broker, limits, callers } = services;
@@ -34,7 +34,7 @@ export function publishRoute(services: Services): Hono<Env> {
     const idempotency =
       key === undefined
         ? undefined
-        : { scope: scopeOf(principal), key, digest: await digestOf([topic, mediaType(c)], bytes) };
+        : { scope: await keyOwner(principal), key, digest: await digestOf([topic, mediaType(c)], bytes) };
     const appended = await broker.publish(topic, events, { actor, mutation: key, idempotency });
     if (appended.kind === 'mismatch') throw new ProblemError('idempotency-mismatch');
     const { epoch, first } = appended;
