@@ -54,10 +54,25 @@ export class HeldRows {
     return this.#held.has(key) || this.#left.has(key);
   }
 
-  /** Begins again with what was read at an exact moment. */
-  reset(rows: readonly HeldRow[]): void {
-    this.#held = new Map(rows.map(({ key, token }) => [key, token]));
+  /** Begins again with what was read at an exact moment. @param rows the token of each, by key */
+  reset(rows: ReadonlyMap<string, string>): void {
+    this.#held = new Map(rows);
     this.#early.clear();
+  }
+
+  /** The log says all that is held: nothing is early. */
+  settle(): void {
+    this.#early.clear();
+  }
+
+  /** What differs in `rows`, tokens by key, from what is held: the keys of those that are there, and of those that are gone. */
+  differingFrom(rows: ReadonlyMap<string, string>): DifferingKeys {
+    return differingKeys(this.#held, rows);
+  }
+
+  /** What a holder of `rows` must be told to hold the same. */
+  lackingIn(rows: ReadonlyMap<string, string>): DifferingKeys {
+    return differingKeys(rows, this.#held);
   }
 
   /**
@@ -115,6 +130,18 @@ export class HeldRows {
 /** The version that a token tells. */
 export function versionOf(token: string): number {
   return Number(token.split(' ', 1)[0]);
+}
+
+interface DifferingKeys {
+  readonly keys: readonly string[];
+  readonly gone: readonly string[];
+}
+
+function differingKeys(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): DifferingKeys {
+  return {
+    keys: [...after].filter(([key, token]) => before.get(key) !== token).map(([key]) => key),
+    gone: [...before.keys()].filter((key) => !after.has(key)),
+  };
 }
 
 function remember(keys: Set<string>, key: string): void {

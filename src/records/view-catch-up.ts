@@ -2,6 +2,7 @@
 import type { GapReason } from '../protocol/control.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { LogEvent } from '../protocol/event-batch.ts';
+import { StoreUnavailable } from '../store/store.ts';
 import type { HeldRows } from './held-rows.ts';
 import { DEPENDENCY_TYPE, deleteBody, loggedChange } from './seen-change.ts';
 import { inOrder, rowBody } from './view-events.ts';
@@ -47,6 +48,7 @@ export async function catchUp(source: ViewSource, rows: HeldRows, from: Cursor, 
   }
   const changes = inOrder(last);
   const read = last.size === 0 ? undefined : await source.read([...last.keys()]);
+  if (read?.unreadable !== undefined) throw new StoreUnavailable('rows cannot be read now', { cause: read.unreadable });
   // A change of another table in between may have changed what the reader held in ways that no event tells.
   let certain = !page.events.some(({ type }) => type === DEPENDENCY_TYPE);
   const events: LogEvent[] = [];

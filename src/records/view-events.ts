@@ -38,7 +38,7 @@ export function bodiesOfDifference(
 
 /** An event that only says which row is meant. */
 export function rowEvent(topic: string, key: string): LogEvent {
-  return new LogEvent(undefined, renderHead(topic, 0), `"type":"update","data":null,"key":${JSON.stringify(key)}}`);
+  return new LogEvent(undefined, renderHead(topic, 0), `"type":"$row","data":null,"key":${JSON.stringify(key)}}`);
 }
 
 /**

@@ -5,8 +5,10 @@ import type { LogEvent } from '../protocol/event-batch.ts';
 import type { Filter } from '../protocol/filter.ts';
 import type { Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
+import { StoreUnavailable } from '../store/store.ts';
 import { beginView } from './caller-session.ts';
 import type { Collection } from './collection.ts';
+import { readDriverError } from './database-refusal.ts';
 import { endOfLog } from './end-of-log.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
@@ -14,17 +16,21 @@ import { compileRowFilters } from './row-filter.ts';
 import { concerns } from './view-interest.ts';
 import { ViewTooLarge } from './view-too-large.ts';
 import type { Caller } from './visibility.ts';
-import { keyColumns, readVisibleRows, type VisibleRow } from './visible-rows.ts';
+import { keyColumns, type RowToken, readRowTokens, readVisibleRows, type VisibleRow } from './visible-rows.ts';
 import type { WireRecord } from './wire-types.ts';
 
 export interface SeenRow extends VisibleRow {
   readonly version: number;
 }
 
+/**
+ * What a view reads. All its reads are made as the caller, so nothing is ever seen here but what Postgres shows them; where Postgres
+ * refuses to answer (no right, no such role, a policy that fails), nothing is seen, and the answer says why.
+ */
 export interface ViewSource {
   readonly topic: string;
-  /** All rows that are seen, and the end of the log at that very moment. @throws StoreUnavailable, ViewTooLarge */
-  readAll(most: number): Promise<{ readonly epoch: string; readonly seq: number; readonly rows: readonly SeenRow[] }>;
+  /** What is seen, and the end of the log at that very moment. @throws StoreUnavailable, ViewTooLarge */
+  readAll(most: number): Promise<AllRows>;
   /** Those of these rows that are seen now, and the log at that very moment. @throws StoreUnavailable */
   read(keys: readonly string[]): Promise<RowsRead>;
   /** What of the log between two seqs, the second included, can matter. @throws StoreUnavailable */
@@ -33,9 +39,21 @@ export interface ViewSource {
   latest(): Promise<number>;
 }
 
-export interface RowsRead extends ReadMoment {
+export interface AllRows extends Unreadable {
+  readonly epoch: string;
+  readonly seq: number;
+  /** The token of each row, by key. */
+  readonly rows: ReadonlyMap<string, string>;
+}
+
+export interface RowsRead extends ReadMoment, Unreadable {
   /** By key. */
   readonly rows: ReadonlyMap<string, SeenRow>;
+}
+
+interface Unreadable {
+  /** Why Postgres did not answer, where it did not. */
+  readonly unreadable?: unknown;
 }
 
 export type EventsBetween =
@@ -54,8 +72,9 @@ export interface ViewSourceOptions {
   readonly captures: readonly number[];
 }
 
-/** Rows asked for in one statement, and events read at once. */
-const KEYS = 5000;
+/** Rows asked for in one statement: each comes whole, however large. */
+const KEYS = 500;
+/** Events of the log read at once. */
 const PAGE = 1000;
 
 export function createViewSource({
@@ -71,32 +90,36 @@ export function createViewSource({
   const matches = compileRowFilters(collection, filters);
   const isOf = concerns(collection, filters);
 
-  function wanted(rows: readonly VisibleRow[]): readonly SeenRow[] {
-    return rows.flatMap(({ key, record, token }) => {
-      const row = JSON.parse(record) as WireRecord;
-      const version = Number(row[collection.version.property]);
-      return matches(row) ? [{ key, record, token: `${version} ${token}`, version }] : [];
-    });
-  }
+  const fields = new Set(filters.map(({ path }) => path.join('.')));
+
+  const judge = (record: string): number | undefined => {
+    const row = JSON.parse(record) as WireRecord;
+    return matches(row) ? Number(row[collection.version.property]) : undefined;
+  };
 
   return {
     topic,
     async readAll(most) {
-      const readAt = (read: (transaction: Transaction) => Promise<readonly VisibleRow[]>) =>
+      const readAt = (read: (transaction: Transaction) => Promise<readonly RowToken[]>) =>
         drained(async (transaction) => {
           const end = await endOfLog(transaction, topic);
-          const visible = await read(transaction);
-          if (visible.length > most) throw new ViewTooLarge(`more than ${most} rows of ${topic} are visible`);
-          return { epoch: store.epochOf(topic, end.incarnation), seq: end.latest, rows: wanted(visible) };
+          const all = await read(transaction);
+          if (all.length > most) throw new ViewTooLarge(`more than ${most} rows of ${topic} are visible`);
+          const rows = new Map<string, string>();
+          for (const { key, record, token } of all) {
+            const version = judge(record);
+            if (version !== undefined) rows.set(key, `${version} ${token}`);
+          }
+          return { epoch: store.epochOf(topic, end.incarnation), seq: end.latest, rows };
         });
       try {
         return await readAt(async (transaction) => {
           await beginView(transaction, collection.visibility, caller, { topic, captures });
-          return readVisibleRows(transaction, collection, { limit: most + 1 });
+          return readRowTokens(transaction, collection, { properties: fields, limit: most + 1 });
         });
       } catch (error) {
-        if (!mayNotRead(error)) throw error;
-        return readAt(async () => []);
+        if (!isRefusal(error)) throw error;
+        return { ...(await readAt(async () => [])), unreadable: error };
       }
     },
     async read(keys) {
@@ -104,8 +127,8 @@ export function createViewSource({
       let moment: ReadMoment | undefined;
       for (let from = 0; from < keys.length; from += KEYS) {
         const some = keys.slice(from, from + KEYS).flatMap((key) => keyColumns(collection, key) ?? []);
-        const visible = await asCaller(() =>
-          database.transaction(
+        try {
+          const visible = await database.transaction(
             async (transaction) => {
               const begun = await beginView(transaction, collection.visibility, caller, { topic, captures });
               // Of several reads the log said all only if it did at each, and then up to the last.
@@ -113,9 +136,15 @@ export function createViewSource({
               return readVisibleRows(transaction, collection, { keys: some, limit: KEYS });
             },
             { isolation: 'repeatable read' },
-          ),
-        );
-        for (const row of wanted(visible)) rows.set(row.key, row);
+          );
+          for (const { key, record, token } of visible) {
+            const version = judge(record);
+            if (version !== undefined) rows.set(key, { key, record, version, token: `${version} ${token}` });
+          }
+        } catch (error) {
+          if (!isRefusal(error)) throw error;
+          return { rows: new Map(), latest: 0, exact: false, unreadable: error };
+        }
       }
       return { rows, ...(moment ?? { latest: 0, exact: false }) };
     },
@@ -138,19 +167,7 @@ export function createViewSource({
   };
 }
 
-/** Who may not read the table at all, or whose claims no policy understands, sees nothing of it. */
-async function asCaller(read: () => Promise<readonly VisibleRow[]>): Promise<readonly VisibleRow[]> {
-  try {
-    return await read();
-  } catch (error) {
-    if (mayNotRead(error)) return [];
-    throw error;
-  }
-}
-
-/** That there is no such role or no right to the table, or that the policies can make nothing of these claims. */
-function mayNotRead(error: unknown): boolean {
-  if (error instanceof Refused) return true;
-  const state = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-  return state === '42501' || state.startsWith('22');
+/** That Postgres answered, and with an error: a missing right or role, or a policy that fails for this caller. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Refused || (!(error instanceof StoreUnavailable) && readDriverError(error) !== undefined);
 }

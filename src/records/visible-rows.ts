@@ -52,6 +52,41 @@ export function keyColumns(collection: Collection, key: string): KeyColumns | un
   return JSON.stringify(Object.fromEntries(collection.key.map(({ column }, index) => [column, parts[index]])));
 }
 
+/** A row of which only as much is known as a view keeps of it. */
+export interface RowToken {
+  readonly key: string;
+  readonly token: string;
+  /** The fields asked for, the key and the version, in wire form. */
+  readonly record: string;
+}
+
+/**
+ * Reads the tokens of all rows, as {@link readVisibleRows} would give them.
+ *
+ * @param properties the fields that are wanted besides the key and the version
+ * @throws the driver's error when the role may not read the table
+ */
+export async function readRowTokens(
+  transaction: Transaction,
+  collection: Collection,
+  { properties, limit }: { readonly properties: ReadonlySet<string>; readonly limit: number },
+): Promise<readonly RowToken[]> {
+  const { sqlName, columns, key, version } = collection;
+  const few = columns.filter((column) => properties.has(column.property) || key.includes(column) || column === version);
+  const rows = await transaction.query<TokenRow>(
+    `SELECT (SELECT to_jsonb(s.*) FROM (SELECT ${few.map(({ column }) => `t.${quoteName(column)}`).join(', ')}) s)::text AS image,
+       hashtextextended(i.image, 0)::text AS token
+     FROM ${sqlName} t CROSS JOIN LATERAL (SELECT ${imageSql(collection)}) i LIMIT $1`,
+    [limit],
+    { varies: true },
+  );
+  return rows.map(({ image, token }) => ({
+    key: keyOfImage(collection, image),
+    record: toWire(collection, image),
+    token,
+  }));
+}
+
 interface TokenRow extends ImageRow {
   readonly token: string;
 }

@@ -89,7 +89,11 @@ class World {
           await this.move();
           const [range] = await this.store.log.ranges([TOPIC]);
           if (this.#waiting.length === 0 && !this.#busy && range?.latest === this.#moved)
-            return { epoch: range.epoch, seq: range.latest, rows: this.seen(this.rows.keys()) };
+            return {
+              epoch: range.epoch,
+              seq: range.latest,
+              rows: new Map(this.seen(this.rows.keys()).map(({ key, token }) => [key, token])),
+            };
         }
       },
       read: async (keys) => {
@@ -213,8 +217,9 @@ it.each([
     const refetch = async (client: Client): Promise<void> => {
       client.subscription?.close();
       const all = await world.source().readAll(1000);
-      client.state = new Map(all.rows.map(({ key, record }) => [key, (JSON.parse(record) as Row).n]));
-      for (const { key } of all.rows) client.told.add(key);
+      const rows = world.seen(all.rows.keys());
+      client.state = new Map(rows.map(({ key, record }) => [key, (JSON.parse(record) as Row).n]));
+      for (const { key } of rows) client.told.add(key);
       client.lost = false;
       connect(client, all.seq);
     };
