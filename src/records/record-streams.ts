@@ -124,7 +124,7 @@ export class RecordStreams {
     { collection, drained, captures }: StreamedCollection,
     caller: Caller,
     filters: readonly Filter[],
-    { topic, start, types }: SubscribeRequest,
+    { topic, start, types, conflate }: SubscribeRequest,
     before: Subscription | undefined,
   ): Promise<Subscription> {
     const { store, broker, now, onFault } = this.#options;
@@ -167,7 +167,7 @@ export class RecordStreams {
     view.hold();
     try {
       const from = await this.#startOf(view, topic, start, print);
-      return new ViewReader(view, from, types, before instanceof ViewReader ? before : undefined);
+      return new ViewReader(view, from, types, conflate, before instanceof ViewReader ? before : undefined);
     } finally {
       view.release();
     }

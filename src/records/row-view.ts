@@ -28,7 +28,7 @@ import { EventBatch } from '../protocol/event-batch.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { RefusedReads } from './refused-reads.ts';
 import type { ViewReader } from './view-reader.ts';
-import { ViewRows } from './view-rows.ts';
+import { type News, ViewRows } from './view-rows.ts';
 import type { ViewSource } from './view-source.ts';
 import { ViewTooLarge } from './view-too-large.ts';
 
@@ -88,7 +88,12 @@ export class RowView implements Subscriber {
       this.#wake();
     };
     this.#refusals = new RefusedReads({ topic: this.topic, onFault, onDue });
-    this.#rows = new ViewRows({ view, source, onAnswer: (refusal) => this.#refusals.heed(refusal) });
+    this.#rows = new ViewRows({
+      view,
+      source,
+      tell: (news) => this.#tell(news),
+      onAnswer: (refusal) => this.#refusals.heed(refusal),
+    });
   }
 
   get position(): Cursor {
@@ -228,21 +233,15 @@ export class RowView implements Subscriber {
 
   /** Looks at what has happened since. */
   async #advance(): Promise<void> {
-    const before = this.#rows.position;
     if (this.#refusals.refused) this.#rows.doubt();
     // A copy: more may come meanwhile. They stay where they are until they were looked at, which may fail.
     const batches = [...this.#waiting];
-    const look = await this.#rows.look(
+    const isSame = await this.#rows.look(
       batches.flatMap(({ events }) => events),
       batches.at(-1)?.last ?? 0,
     );
     this.#waiting = this.#waiting.slice(batches.length);
-    if (look.kind === 'reload') this.#loaded = false;
-    else if (look.kind === 'too-much') this.#tellGap(before, 'lagged');
-    else {
-      if (look.isWhole) this.#tellGap(before, 'unknown-epoch', (reader) => this.#isDoubtful(reader));
-      this.#tell(look.batch);
-    }
+    if (!isSame) this.#loaded = false;
     this.#subscription?.resume();
   }
 
@@ -250,7 +249,14 @@ export class RowView implements Subscriber {
     return this.#options.now() - joinedAt < DOUBT_MS;
   }
 
-  #tell(batch: EventBatch): void {
+  #tell(news: News): void {
+    if (news.kind === 'too-much') {
+      this.#tellGap(news.before, 'lagged');
+      return;
+    }
+    const { batch, isWhole } = news;
+    const before = { epoch: batch.epoch, seq: batch.after };
+    if (isWhole) this.#tellGap(before, 'unknown-epoch', (reader) => this.#isDoubtful(reader));
     for (const reader of this.#readers) reader.receive(batch);
   }
 
@@ -291,8 +297,7 @@ export class RowView implements Subscriber {
       reader.gap(from, 'unknown-epoch');
       return undefined;
     }
-    const { missed, news } = await this.#rows.catchUp(from);
-    if (news !== undefined) this.#tell(news);
+    const missed = await this.#rows.catchUp(from);
     if (missed.kind === 'gap') {
       reader.gap(from, missed.reason);
       return undefined;

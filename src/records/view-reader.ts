@@ -4,6 +4,7 @@ import type { GapReason } from '../protocol/control.ts';
 import { type Cursor, formatCursor } from '../protocol/cursor.ts';
 import { EventBatch } from '../protocol/event-batch.ts';
 import type { RowView } from './row-view.ts';
+import { ViewConflation } from './view-conflation.ts';
 
 export class ViewReader implements Subscription {
   readonly #view: RowView;
@@ -19,9 +20,13 @@ export class ViewReader implements Subscription {
   #live = false;
   #closed = false;
   #joinedAt = Number.NEGATIVE_INFINITY;
+  /** What is kept back until its interval is over; `undefined` for a reader who does not conflate. */
+  readonly #conflation: ViewConflation | undefined;
 
   /**
    * @param from where it stands; `undefined` begins live
+   * @param types all unless given
+   * @param conflateMs at most one event a key in so many ms; 0 for all
    * @param before its reader's subscription to another view: then it is told the difference. That one is to be closed before this
    *   one is started
    */
@@ -29,6 +34,7 @@ export class ViewReader implements Subscription {
     view: RowView,
     from: Cursor | undefined,
     types: readonly string[] = [],
+    conflateMs = 0,
     before: ViewReader | undefined = undefined,
   ) {
     this.#view = view;
@@ -36,6 +42,7 @@ export class ViewReader implements Subscription {
     this.#before = before;
     if (before !== undefined) before.#succeeded = true;
     this.#types = types.length === 0 ? undefined : new Set(types);
+    this.#conflation = conflateMs === 0 ? undefined : new ViewConflation(conflateMs, (batch) => this.#pass(batch));
     view.hold();
   }
 
@@ -44,7 +51,8 @@ export class ViewReader implements Subscription {
   }
 
   get position(): Cursor {
-    return this.#joined || this.#from === undefined ? this.#view.position : this.#from;
+    if (!this.#joined && this.#from !== undefined) return this.#from;
+    return this.#conflation?.from ?? this.#view.position;
   }
 
   get live(): boolean {
@@ -78,6 +86,7 @@ export class ViewReader implements Subscription {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#conflation?.drop();
     if (this.#succeeded && this.#joined) this.#left = new Map(this.#view.held);
     this.#view.leave(this);
     this.#view.release();
@@ -99,19 +108,25 @@ export class ViewReader implements Subscription {
   }
 
   receive(batch: EventBatch): void {
-    if (!this.#subscriber?.ready) {
-      // Too slow: it steps out, and is told what it missed when it goes on.
-      this.#joined = false;
-      this.#from = { epoch: batch.epoch, seq: batch.after };
-      this.#view.leave(this);
-      return;
-    }
     const types = this.#types;
     const events = types === undefined ? batch.events : batch.events.filter(({ type }) => types.has(type));
     if (events.length === 0) return;
     const chosen =
       types === undefined ? batch : new EventBatch(batch.topic, batch.epoch, batch.after, batch.last, events);
-    this.#subscriber.deliver(chosen, this);
+    if (this.#conflation === undefined) this.#pass(chosen);
+    else this.#conflation.take(chosen);
+  }
+
+  #pass(batch: EventBatch): void {
+    if (this.#subscriber?.ready) {
+      this.#subscriber.deliver(batch, this);
+      return;
+    }
+    // Too slow: it steps out, and is told what it missed when it goes on.
+    this.#conflation?.drop();
+    this.#joined = false;
+    this.#from = { epoch: batch.epoch, seq: batch.after };
+    this.#view.leave(this);
   }
 
   /** The view is no more. */
@@ -121,6 +136,7 @@ export class ViewReader implements Subscription {
 
   /** What lies between `requested` and the view's position cannot be told. It goes on from there. */
   gap(requested: Cursor, reason: GapReason): void {
+    this.#conflation?.drop();
     this.#from = undefined;
     const { topic } = this;
     const position = formatCursor(this.#view.position);

@@ -16,19 +16,23 @@ export const MAX_HELD = 200_000;
 /** The most rows of a difference that is told row by row; beyond it the readers are told of a gap. */
 const MAX_TOLD = 5000;
 
-/** What a look at the table leads to. */
-export type Look =
-  /** @property isWhole whether everything was read again, since another table changed */
-  | { readonly kind: 'told'; readonly batch: EventBatch; readonly isWhole: boolean }
-  /** More is different than is told row by row. */
-  | { readonly kind: 'too-much' }
-  /** The log is another. */
-  | { readonly kind: 'reload' };
+/** What the readers are to be told, and from then on hold. */
+export type News =
+  | {
+      readonly kind: 'changes';
+      readonly batch: EventBatch;
+      /** Whether everything was read again, because another table changed. */
+      readonly isWhole: boolean;
+    }
+  /** More is different than is told row by row. @property before where they stood */
+  | { readonly kind: 'too-much'; readonly before: Cursor };
 
 export interface ViewRowsOptions {
   /** Names the view (see `viewEpoch`). */
   readonly view: string;
   readonly source: ViewSource;
+  /** Passes news on, at the very moment at which {@link ViewRows.position} and `held` come to include it. */
+  readonly tell: (news: News) => void;
   /** Told of every read of all rows whether Postgres refused to answer, and why. */
   readonly onAnswer: (refusal: unknown) => void;
 }
@@ -89,9 +93,10 @@ export class ViewRows {
   /**
    * Looks at what has happened since.
    * @param events those that matter, in the order of the log
-   * @param last the seq up to which they are all; @throws StoreUnavailable, ViewTooLarge
+   * @param last the seq up to which they are all
+   * @returns whether the log is still the same; if not, all is to be loaded again. @throws StoreUnavailable, ViewTooLarge
    */
-  async look(events: readonly LogEvent[], last: number): Promise<Look> {
+  async look(events: readonly LogEvent[], last: number): Promise<boolean> {
     const changed = new Map<string, LogEvent>();
     for (const event of events) if (event.seq > this.#seq && event.key !== undefined) changed.set(event.key, event);
     if (this.#stale || events.some(({ type, seq }) => type === DEPENDENCY_TYPE && seq > this.#seq))
@@ -101,20 +106,21 @@ export class ViewRows {
     const after = this.#seq;
     this.passTo(last);
     // The last change of each row stands for all: in the order of these, so that a cursor between them says what was told.
-    const told = this.#differences(inOrder(changed), read);
-    return { kind: 'told', batch: this.#batch(after, told), isWhole: false };
+    this.#tell(after, this.#differences(inOrder(changed), read));
+    return true;
   }
 
   /**
-   * What a reader has missed who comes with a cursor of this view. What was read for it may be news to the others too: they are to be
-   * told it first.
+   * What a reader has missed who comes with a cursor of this view. What was read for it may be news to the others too, who are told it
+   * first; and what this one is told, all hold from then on.
    * @throws StoreUnavailable
    */
-  async catchUp(from: Cursor): Promise<{ readonly missed: CaughtUp; readonly news: EventBatch | undefined }> {
+  async catchUp(from: Cursor): Promise<CaughtUp> {
     const { position } = this;
     const missed = await catchUp(this.#options.source, this.#rows, from, position);
-    const told = this.#differences(missed.changes, missed.read, true);
-    return { missed, news: told.length === 0 ? undefined : this.#batch(position.seq, told) };
+    const news = this.#differences(missed.changes, missed.read, true);
+    if (news.length > 0) this.#tell(position.seq, news);
+    return missed;
   }
 
   /**
@@ -131,21 +137,22 @@ export class ViewRows {
     return this.#batch(position.seq, inOneStep(topic, bodies, position.seq, position));
   }
 
-  /** Reads everything again, and says the difference. */
-  async #lookAtAll(): Promise<Look> {
+  /** Reads everything again, and tells the difference. */
+  async #lookAtAll(): Promise<boolean> {
     const { source, onAnswer } = this.#options;
     const { epoch, seq, rows, unreadable } = await source.readAll(MAX_HELD);
-    if (epoch !== this.#epoch) return { kind: 'reload' };
+    if (epoch !== this.#epoch) return false;
     const { keys, gone } = this.#rows.differingFrom(rows);
     const isTold = keys.length + gone.length <= MAX_TOLD;
     const read = isTold ? await this.#readable(keys) : undefined;
-    const after = this.#seq;
+    const before = this.position;
     this.passTo(seq);
     this.#stale = false;
     onAnswer(unreadable);
     if (!isTold) {
       this.#rows.reset(rows);
-      return { kind: 'too-much' };
+      this.#options.tell({ kind: 'too-much', before });
+      return true;
     }
     this.#rows.settle();
     const events = [...gone, ...keys].map((key) => rowEvent(source.topic, key));
@@ -156,11 +163,8 @@ export class ViewRows {
     });
     // They may be newer than the log's end was.
     if (read !== undefined) this.#rows.noteRead(events.slice(gone.length), this.#seq, read);
-    return {
-      kind: 'told',
-      batch: this.#batch(after, inOneStep(source.topic, bodies, after, this.position)),
-      isWhole: true,
-    };
+    this.#tell(before.seq, inOneStep(source.topic, bodies, before.seq, this.position), true);
+    return true;
   }
 
   async #read(keys: readonly string[]): Promise<RowsRead | undefined> {
@@ -193,6 +197,10 @@ export class ViewRows {
     // Who is too slow for what is told late comes back with the same cursor.
     this.#rows.noteRead(events, seq, read, late && told.length > 0 ? seq + 1 : 0);
     return told;
+  }
+
+  #tell(after: number, events: readonly LogEvent[], isWhole = false): void {
+    this.#options.tell({ kind: 'changes', batch: this.#batch(after, events), isWhole });
   }
 
   #batch(after: number, events: readonly LogEvent[]): EventBatch {

@@ -13,6 +13,10 @@ const server = await findPostgres();
 const SCHEMA = `
   CREATE TABLE orders (id int PRIMARY KEY, owner text NOT NULL, status text NOT NULL, amount numeric(20,2) NOT NULL DEFAULT 0, note text, version int NOT NULL DEFAULT 1);
   CREATE TABLE notes (id int PRIMARY KEY, owner text NOT NULL, body text NOT NULL, version int NOT NULL DEFAULT 1);
+  CREATE TABLE risky (id int PRIMARY KEY, n int NOT NULL, version int NOT NULL DEFAULT 1, t jsonb, r text, hidden text);
+  ALTER TABLE risky ENABLE ROW LEVEL SECURITY;
+  GRANT SELECT ON risky TO authenticated;
+  CREATE POLICY risk ON risky TO authenticated USING (100 / n > 0);
   ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
   GRANT SELECT ON notes TO authenticated;
   CREATE POLICY own ON notes TO authenticated USING (
@@ -33,7 +37,14 @@ const notes = pgTable('notes', {
   version: integer('version').notNull().default(1),
 });
 
+const risky = pgTable('risky', {
+  id: integer('id').primaryKey(),
+  n: integer('n').notNull(),
+  version: integer('version').notNull().default(1),
+});
+
 const COLLECTIONS = [
+  collection('risky', { table: risky, visibility: rls() }),
   collection('orders', { table: orders, visibility: everyRow(), filterable: ['status', 'id', 'note'] }),
   collection('mine', { table: orders, visibility: scope((claims, row) => row['owner'] === claims['sub']) }),
   collection('notes', { table: notes, visibility: rls({ claims: ['team'] }) }),
@@ -54,7 +65,7 @@ interface Told {
 describe.skipIf(server === undefined)('streams of collections', () => {
   let system: System;
   beforeAll(async () => {
-    system = await openSystem({ schema: SCHEMA, captured: ['orders', 'notes'], collections: COLLECTIONS });
+    system = await openSystem({ schema: SCHEMA, captured: ['orders', 'notes', 'risky'], collections: COLLECTIONS });
   });
   afterAll(() => system?.close());
   beforeEach(async () => {
@@ -263,6 +274,47 @@ describe.skipIf(server === undefined)('streams of collections', () => {
     expect(
       (await ask('streams', { method: 'POST', body: '{"topics":[{"topic":"orders","filter":["id=eq.x"]}]}' })).status,
     ).toBe(400);
+  });
+
+  it('under row-level security tell at most one event a key in an interval, the newest, where that is asked for', async () => {
+    const all = await follow('notes', { claims: { team: 'red' } });
+    const few = await follow('notes', { claims: { team: 'red' }, query: '&conflate=400' });
+    await system.sql`INSERT INTO notes VALUES (1, 'red', '0'), (2, 'red', '0')`;
+    await until('the first is told', () => few.told().length === 2);
+    for (let n = 1; n <= 5; n += 1) {
+      await system.sql`UPDATE notes SET body = ${`${n}`} WHERE id = 1`;
+      await until('it is told', () => all.told().length === 2 + n);
+    }
+    await system.sql`DELETE FROM notes WHERE id = 2`;
+    await until('the rest is told', () => few.told().length >= 4);
+    await until('the end is told', () => few.told().at(-1)?.type === 'delete');
+    const bodies = few.told().flatMap(({ data }) => data.new?.['body'] ?? []);
+    expect(bodies.at(-1)).toBe('5');
+    expect(few.told().length).toBeLessThan(8);
+  });
+
+  it('under row-level security outlast policies and grants that fail, and then tell the difference', async () => {
+    const { told, named } = await follow('risky');
+    await system.sql`INSERT INTO risky VALUES (1, 1), (2, 2)`;
+    await until('the rows are told', () => told().length === 2);
+    await system.sql`INSERT INTO risky VALUES (3, 0)`;
+    await until('nothing can be read', () => told().length === 4);
+    expect((await ask('collections/risky')).status).toBe(403);
+    await system.sql`DELETE FROM risky WHERE id = 3`;
+    await until('the rows are there again', () => told().length === 6);
+    await system.sql`REVOKE SELECT ON risky FROM authenticated`;
+    await system.sql`UPDATE risky SET n = 5 WHERE id = 1`;
+    await until('the right is gone', () => told().length === 8);
+    await system.sql`GRANT SELECT (id, n, version) ON risky TO authenticated`;
+    await until('the right is there', () => told().length === 10, 10_000);
+    const pairs = Array.from({ length: 5 }, (_, at) => told().slice(2 * at, 2 * at + 2));
+    expect(pairs.map((pair) => pair.map(({ type, key }) => `${type} ${key}`).sort())).toEqual(
+      ['insert', 'delete', 'insert', 'delete', 'insert'].map((type) => [`${type} 1`, `${type} 2`]),
+    );
+    expect(named('$gap')).toEqual([]);
+    const body = (await (await ask('collections/risky')).json()) as { records: unknown[] };
+    expect(body.records).toHaveLength(2);
+    expect(system.faults.splice(0).map((fault) => JSON.stringify(fault))).toHaveLength(2);
   });
 
   describe('whose token is renewed while something else is under way', () => {
