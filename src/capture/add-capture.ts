@@ -54,11 +54,15 @@ export function addCapture(
     if (unmet.some(({ severity }) => severity === 'fault') || key === undefined) return { ok: false, findings: unmet };
 
     const id = await writeCapture(transaction, facts, key, before);
-    const statements = triggerMistakes(facts, id).flatMap((mistake) => mistake.statements);
+    const mistakes = triggerMistakes(facts, id);
+    const statements = mistakes.flatMap((mistake) => mistake.statements);
     if (statements.length > 0) {
       const refused = await grantToOwner(transaction, facts);
       if (refused !== undefined) return { ok: false, findings: [refused] };
       await runAll(transaction, statements);
+      // The table is locked by now, so nobody has written since who will not be told of.
+      if (mistakes.some(({ isHole }) => isHole))
+        await transaction.query('UPDATE sluice.captures SET since = clock_timestamp() WHERE id = $1', [id]);
     }
     return {
       ok: true,

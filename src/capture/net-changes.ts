@@ -10,6 +10,8 @@ interface Net {
   readonly old: string | null;
   /** The newest change of it, whose actor and mutation stand for all. */
   last: Change;
+  /** Whether it was deleted, and another row came under its key: then it is no longer the same, and its versions begin anew. */
+  isAnother: boolean;
 }
 
 /**
@@ -46,7 +48,8 @@ function netsOf(
     const key = before ?? after ?? '';
     const known = byKey.get(key);
     if (known !== undefined && known.last.new !== change.old && !lenient) return undefined;
-    const net: Net = known ?? { old: change.old, last: change };
+    const net: Net = known ?? { old: change.old, last: change, isAnother: false };
+    net.isAnother ||= known !== undefined && change.old === null;
     net.last = change;
     // Those that changed last stand last.
     all.delete(net);
@@ -69,13 +72,13 @@ export function inOrderMade(changes: readonly Change[], keyOf: (image: string) =
 }
 
 /** Whether the row was there before and is there after, under one key. */
-function stays({ old, last }: Net, keyOf: (image: string) => string): boolean {
-  return old !== null && last.new !== null && keyOf(old) === keyOf(last.new);
+function stays({ old, last, isAnother }: Net, keyOf: (image: string) => string): boolean {
+  return !isAnother && old !== null && last.new !== null && keyOf(old) === keyOf(last.new);
 }
 
 function goneOf(net: Net, keyOf: (image: string) => string): readonly Change[] {
   const { old, last } = net;
-  return old === null || stays(net, keyOf) ? [] : [{ ...last, operation: 'D', old, new: null }];
+  return old === null || old === last.new || stays(net, keyOf) ? [] : [{ ...last, operation: 'D', old, new: null }];
 }
 
 function thereOf(net: Net, keyOf: (image: string) => string): readonly Change[] {

@@ -12,6 +12,7 @@ import type { RelayTargets } from './change.ts';
 import type { OutboxFloor } from './relay-floor.ts';
 import { type Moved, moveTransactions } from './relay-move.ts';
 import { planAll } from './relay-plan.ts';
+import { UnreadableChange } from './unreadable-change.ts';
 
 /** How long to hope that the relay will be done, before doing its work, in ms; and the pauses between looks. */
 const HOPE_MS = 100;
@@ -48,6 +49,8 @@ export interface DrainOptions {
   readonly alone: <Result>(move: () => Promise<Result>) => Promise<Result>;
   /** Told what was moved, after the commit. */
   readonly onMoved: (moved: Moved) => void;
+  /** Told of a change of which no event can be made; its table is then no target for a while. */
+  readonly onUnreadable: (error: UnreadableChange) => void;
 }
 
 /** See `Relay.drained`. */
@@ -100,11 +103,13 @@ interface Waiting {
 }
 
 function whatWaits({ targets, floor }: DrainOptions, by: Transaction, captures: readonly number[]): Promise<Waiting> {
-  const all = [...targets().keys()];
+  const all = targets();
+  // What has no target for now is not looked for above the floor, and may wait below it.
+  const isUnknown = captures.some((capture) => !all.has(capture));
   return floor.look(async (from) => {
-    const [row] = await by.query<Waiting>(IS_WAITING, [from, captures, all]);
+    const [row] = await by.query<Waiting>(IS_WAITING, [from, captures, [...all.keys()]]);
     if (row === undefined) throw new Error('a question without a row for an answer');
-    return row;
+    return { ...row, waiting: row.waiting || isUnknown };
   });
 }
 
@@ -137,6 +142,10 @@ async function moveAndLook<Result>(
     return done?.done;
   } catch (error) {
     if (!working && stoodInTheWay(error)) return undefined;
+    if (!working && error instanceof UnreadableChange) {
+      options.onUnreadable(error);
+      return undefined;
+    }
     throw error;
   }
 }

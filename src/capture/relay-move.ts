@@ -2,8 +2,7 @@
  * Moving changes from the outbox into the log: taken and appended in one transaction, which is the caller's.
  *
  * A change is deleted as it is read, so whoever gets it is the one who moves it. What a transaction changed stands together in each topic.
- * Large transactions are read and appended in pieces, all of which appear at the caller's commit. One in which triggers made changes is
- * looked through before, for the order in which they were made: a few hundred bytes are kept of each change meanwhile.
+ * Large transactions are appended in pieces, all of which appear at the caller's commit (`net-plan.ts`).
  */
 import type { MovedBatch } from '../broker/local-broker.ts';
 import type { EventBody } from '../protocol/event.ts';
@@ -11,8 +10,9 @@ import type { Transaction } from '../store/postgres/database.ts';
 import { appendTo } from '../store/postgres/log.ts';
 import type { Change, RelayTarget, RelayTargets } from './change.ts';
 import { netChanges } from './net-changes.ts';
-import { idsInOrderMade } from './order-made.ts';
+import { planNetChanges } from './net-plan.ts';
 import type { WaitingTransaction } from './relay-plan.ts';
+import { UnreadableChange } from './unreadable-change.ts';
 
 /** The most that is read, and that is appended at once: changes or events, and bytes of them, unless one alone is larger. */
 const PIECE = 1000;
@@ -56,20 +56,9 @@ const TAKE_SEVERAL = take(
    WHERE ${OF_CAPTURES} ORDER BY t.last, c.id LIMIT ${PIECE}`,
   't.last',
 );
-const TAKE_ONE = take(
-  `sluice.changes c WHERE ${OF_CAPTURES} AND c.xact = $4::text::xid8 ORDER BY c.id LIMIT ${PIECE}`,
-  'NULL::bigint',
-);
-
-// $1 are ids, which are taken in this order.
-const TAKE_LISTED = take(
-  `unnest($1::bigint[]) WITH ORDINALITY listed (id, place) JOIN sluice.changes c USING (id) ORDER BY place`,
-  'listed.place',
-);
-
 /**
  * Moves whole transactions, in the order given. What somebody else has moved meanwhile is left out.
- * @throws StoreUnavailable; an Error when a target cannot make events of a change, which names both
+ * @throws StoreUnavailable; UnreadableChange when a target cannot make events of a change
  */
 export async function moveTransactions(
   transaction: Transaction,
@@ -93,42 +82,39 @@ export async function moveTransactions(
     }
   }
 
-  async function take(taken: readonly Change[]): Promise<void> {
-    changes += taken.length;
-    for (const pieces of toPieces(taken, targets)) await append(pieces);
+  async function takeSeveral(run: readonly WaitingTransaction[]): Promise<void> {
+    const from = run.reduce((least, { first }) => Math.min(least, first), Number.POSITIVE_INFINITY) - 1;
+    const to = run.reduce((greatest, { last }) => Math.max(greatest, last), 0);
+    let left = run.reduce((sum, transaction) => sum + transaction.changes, 0);
+    while (left > 0) {
+      const taken = await transaction.query<Change>(TAKE_SEVERAL, [
+        from,
+        to,
+        captures,
+        run.map(({ xact }) => xact),
+        run.map(({ last }) => String(last)),
+      ]);
+      if (taken.length === 0) break;
+      left -= taken.length;
+      changes += taken.length;
+      for (const pieces of toPieces(ofTargets(taken, targets))) await append(pieces);
+    }
+  }
+
+  async function takeLarge(large: WaitingTransaction): Promise<void> {
+    const all = [...targets].flatMap(([capture, of]) => [of].flat().map((target) => [capture, target] as const));
+    const plan = await planNetChanges(transaction, large, all);
+    for (const [, target] of all)
+      for await (const net of plan.of(target))
+        for (const pieces of toPieces(net.map((change) => ({ change, target })))) await append(pieces);
+    await plan.take();
+    changes += plan.changes;
   }
 
   for (const run of toRuns(waiting)) {
     const [alone] = run;
-    const isAlone = run.length === 1 && alone !== undefined;
-    if (isAlone && alone.nested && alone.changes > PIECE) {
-      let ids = await idsInOrderMade(transaction, alone, targets);
-      while (ids.length > 0) {
-        const taken = await transaction.query<Change>(TAKE_LISTED, [ids.slice(0, PIECE)]);
-        if (taken.length === 0) break;
-        await take(taken);
-        ids = ids.slice(taken.length);
-      }
-      continue;
-    }
-    let from = run.reduce((least, { first }) => Math.min(least, first), Number.POSITIVE_INFINITY) - 1;
-    const to = run.reduce((greatest, { last }) => Math.max(greatest, last), 0);
-    let left = run.reduce((sum, transaction) => sum + transaction.changes, 0);
-    while (left > 0) {
-      const taken = isAlone
-        ? await transaction.query<Change>(TAKE_ONE, [from, to, captures, alone.xact])
-        : await transaction.query<Change>(TAKE_SEVERAL, [
-            from,
-            to,
-            captures,
-            run.map(({ xact }) => xact),
-            run.map(({ last }) => String(last)),
-          ]);
-      if (taken.length === 0) break;
-      left -= taken.length;
-      if (isAlone) from = taken.at(-1)?.id ?? to;
-      await take(taken);
-    }
+    if (alone !== undefined && alone.changes > PIECE) await takeLarge(alone);
+    else await takeSeveral(run);
   }
   return { changes, batches };
 }
@@ -156,11 +142,11 @@ function toRuns(waiting: readonly WaitingTransaction[]): readonly (readonly Wait
 }
 
 /** The events of changes, by topic, in as many appends as their size needs. */
-function toPieces(changes: readonly Change[], targets: RelayTargets): readonly (readonly Piece[])[] {
+function toPieces(changes: readonly ChangeOfTarget[]): readonly (readonly Piece[])[] {
   const appends: Map<string, EventBody[]>[] = [];
   let events = PIECE;
   let length = 0;
-  for (const { change, target } of ofTargets(changes, targets)) {
+  for (const { change, target } of changes) {
     const { topic } = target;
     for (const body of bodiesOf(change, target)) {
       let open = appends.at(-1);
@@ -215,7 +201,11 @@ function netOf(changes: readonly Change[], target: RelayTarget): readonly Change
     return netChanges(changes, (image) => target.keyOf?.(image) ?? '');
   } catch (cause) {
     const [first] = changes;
-    throw new Error(`change ${first?.id} of capture ${first?.capture} has no key for ${target.topic}`, { cause });
+    const capture = first?.capture ?? 0;
+    throw new UnreadableChange(`change ${first?.id} of capture ${capture} has no key for ${target.topic}`, {
+      capture,
+      cause,
+    });
   }
 }
 
@@ -223,7 +213,9 @@ function bodiesOf(change: Change, target: RelayTarget): readonly EventBody[] {
   try {
     return target.toBodies(change);
   } catch (cause) {
-    throw new Error(`change ${change.id} of capture ${change.capture} cannot become an event of ${target.topic}`, {
+    const { id, capture } = change;
+    throw new UnreadableChange(`change ${id} of capture ${capture} cannot become an event of ${target.topic}`, {
+      capture,
       cause,
     });
   }

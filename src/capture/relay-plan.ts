@@ -24,8 +24,6 @@ export interface WaitingTransaction {
   readonly first: number;
   readonly last: number;
   readonly changes: number;
-  /** Whether triggers made some of them: then they may not have been noted in the order in which they were made. */
-  readonly nested: boolean;
 }
 
 export interface MovePlan {
@@ -44,15 +42,14 @@ interface PageRow {
   readonly first: number;
   readonly last: number;
   readonly changes: number;
-  readonly nested: boolean;
 }
 
 // Later pages see what the first one saw: $4 is its snapshot.
 const page = (visible: string) => `
   SELECT now.snapshot::text AS snapshot, page.*
   FROM (SELECT pg_current_snapshot() AS snapshot) now LEFT JOIN LATERAL (
-    SELECT xact::text AS xact, min(id) AS first, max(id) AS last, count(*)::int AS changes, bool_or(nested) AS nested FROM (
-      SELECT id, xact, nested FROM sluice.changes WHERE id > $1::bigint AND capture = ANY ($2::int[]) ${visible} ORDER BY id LIMIT $3
+    SELECT xact::text AS xact, min(id) AS first, max(id) AS last, count(*)::int AS changes FROM (
+      SELECT id, xact FROM sluice.changes WHERE id > $1::bigint AND capture = ANY ($2::int[]) ${visible} ORDER BY id LIMIT $3
     ) ids GROUP BY xact
   ) page ON true`;
 const VISIBLE = 'AND pg_visible_in_snapshot(xact, $4::text::pg_snapshot)';
@@ -62,11 +59,11 @@ const LATER_PAGE = page(VISIBLE);
 // Where some transactions go on; the row without a transaction tells how far the step went.
 const GOES_ON = `
   WITH step AS MATERIALIZED (
-    SELECT id, xact, nested FROM sluice.changes WHERE id > $1::bigint AND capture = ANY ($2::int[]) ${VISIBLE} ORDER BY id LIMIT $3
+    SELECT id, xact FROM sluice.changes WHERE id > $1::bigint AND capture = ANY ($2::int[]) ${VISIBLE} ORDER BY id LIMIT $3
   )
-  SELECT NULL AS xact, max(id) AS last, count(*)::int AS changes, false AS nested FROM step
+  SELECT NULL AS xact, max(id) AS last, count(*)::int AS changes FROM step
   UNION ALL
-  SELECT xact::text, max(id), count(*)::int, bool_or(nested) FROM step WHERE xact = ANY ($5::text[]::xid8[]) GROUP BY xact`;
+  SELECT xact::text, max(id), count(*)::int FROM step WHERE xact = ANY ($5::text[]::xid8[]) GROUP BY xact`;
 
 /**
  * Plans what can be moved now: something, if anything waits.
@@ -85,8 +82,8 @@ export async function planMove(
   const rows = await by.query<PageRow>(FIRST_PAGE, [floor, captures, pageChanges]);
   const snapshot = rows[0]?.snapshot ?? '';
   for (let found = rows; ; ) {
-    const fresh = found.flatMap(({ xact, first, last, changes, nested }) =>
-      xact === null || known.has(xact) ? [] : [{ xact, first, last, changes, nested }],
+    const fresh = found.flatMap(({ xact, first, last, changes }) =>
+      xact === null || known.has(xact) ? [] : [{ xact, first, last, changes }],
     );
     for (const transaction of fresh) known.set(transaction.xact, transaction);
     const end = found.reduce((greatest, { last }) => Math.max(greatest, last ?? 0), 0);
@@ -114,13 +111,12 @@ async function findEnds(
 ): Promise<void> {
   const names = fresh.map(({ xact }) => xact);
   for (let from = end; ; ) {
-    type Row = Pick<WaitingTransaction, 'last' | 'changes' | 'nested'> & { readonly xact: string | null };
+    type Row = Pick<WaitingTransaction, 'last' | 'changes'> & { readonly xact: string | null };
     const rows = await by.query<Row>(GOES_ON, [from, captures, STEP, snapshot, names]);
     let isEnd = true;
-    for (const { xact, last, changes, nested } of rows) {
+    for (const { xact, last, changes } of rows) {
       const before = xact === null ? undefined : known.get(xact);
-      if (before !== undefined)
-        known.set(before.xact, { ...before, last, changes: before.changes + changes, nested: before.nested || nested });
+      if (before !== undefined) known.set(before.xact, { ...before, last, changes: before.changes + changes });
       else if (changes === STEP) {
         from = last;
         isEnd = false;
@@ -141,8 +137,8 @@ export async function planAll(
   changes: number,
 ): Promise<{ readonly snapshot: string; readonly transactions: readonly WaitingTransaction[] | undefined }> {
   const rows = await by.query<PageRow>(FIRST_PAGE, [floor, captures, changes + 1]);
-  const found = rows.flatMap(({ xact, first, last, changes, nested }) =>
-    xact === null ? [] : [{ xact, first, last, changes, nested }],
+  const found = rows.flatMap(({ xact, first, last, changes }) =>
+    xact === null ? [] : [{ xact, first, last, changes }],
   );
   const isTooMuch = found.reduce((sum, transaction) => sum + transaction.changes, 0) > changes;
   const transactions = isTooMuch ? undefined : found.toSorted((a, b) => a.last - b.last);

@@ -1,19 +1,19 @@
 /** Looks after changes in the outbox that no target asks for. */
 import type { Database } from '../store/postgres/database.ts';
 
-/** Changes counted at most, and deleted in one statement. */
+/** Changes that are counted at most. */
 const COUNTED = 100_000;
+/** Changes that are deleted in one statement. */
 const STEP = 10_000;
 
 const COUNT = `
   SELECT rest.capture, c.relation::text AS table, count(*)::int AS changes
   FROM (SELECT capture FROM sluice.changes WHERE capture <> ALL ($1::int[]) LIMIT ${COUNTED}) rest
-  LEFT JOIN sluice.captures c ON c.id = rest.capture GROUP BY 1, 2`;
+  JOIN sluice.captures c ON c.id = rest.capture GROUP BY 1, 2`;
 
 const FORGET = `
   DELETE FROM sluice.changes WHERE id IN (
-    SELECT id FROM sluice.changes c
-    WHERE capture = ANY ($1::int[]) AND NOT EXISTS (SELECT FROM sluice.captures WHERE captures.id = c.capture) LIMIT ${STEP}
+    SELECT id FROM sluice.changes WHERE capture NOT IN (SELECT id FROM sluice.captures) LIMIT ${STEP}
   ) RETURNING 1`;
 
 /**
@@ -26,11 +26,11 @@ export async function sweepOutbox(
   captures: readonly number[],
   log: { warn(fields: object, text: string): void },
 ): Promise<void> {
-  type Row = { readonly capture: number; readonly table: string | null; readonly changes: number };
+  type Row = { readonly capture: number; readonly table: string; readonly changes: number };
+  let forgotten: readonly unknown[];
+  do forgotten = await database.query(FORGET);
+  while (forgotten.length === STEP);
   const rows = await database.query<Row>(COUNT, [captures]);
-  const gone = rows.filter(({ table }) => table === null).map(({ capture }) => capture);
   for (const { capture, table, changes } of rows)
-    if (table !== null)
-      log.warn({ capture, table, changes }, 'changes of a captured table wait, and no collection takes them');
-  while (gone.length > 0 && (await database.query(FORGET, [gone])).length === STEP);
+    log.warn({ capture, table, changes }, 'changes of a captured table wait, and no collection takes them');
 }

@@ -11,7 +11,8 @@
  * that they hint by NOTIFY (`sluice_capture`), and looks more and more seldom, at least every 250 ms: a lost hint costs no more.
  * **Limits.** A move takes at most about 5,000 changes, or one larger transaction, in pieces of 1,000 or 1 MiB.
  * **Faults.** While the database is away, the relay tries again with growing pauses, for ever. A change of which its target
- * cannot make events stops the move and is logged, because to pass over it would be to lose it. Changes of captured tables that have no
+ * cannot make events is logged, and the changes of its table wait from there on, because to pass over it would be to lose it; those of
+ * other tables go on. Changes of captured tables that have no
  * target here stay where they are, and are counted in the log about once a minute; those of tables that are no longer captured are
  * deleted.
  */
@@ -20,6 +21,7 @@ import type { Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { RelayTargets } from './change.ts';
+import { HeldCaptures } from './held-captures.ts';
 import { drained } from './relay-drain.ts';
 import { OutboxFloor } from './relay-floor.ts';
 import { RENEW_MS, RelayLease } from './relay-lease.ts';
@@ -27,6 +29,7 @@ import { type Moved, moveTransactions } from './relay-move.ts';
 import { planMove, toPortions, type WaitingTransaction } from './relay-plan.ts';
 import { RelayRest } from './relay-rest.ts';
 import { sweepOutbox } from './relay-sweep.ts';
+import { UnreadableChange } from './unreadable-change.ts';
 
 /** Where the relay writes its log. */
 export interface RelayLog {
@@ -89,6 +92,7 @@ export function createRelay(options: RelayOptions): Relay {
   const { database, epochOf } = store;
   const lease = new RelayLease(database, `${options.node} ${crypto.randomUUID()}`);
   const floor = new OutboxFloor(database, clock);
+  const held = new HeldCaptures(clock);
   const rest = new RelayRest();
   let known = '';
   let renewed = 0;
@@ -114,7 +118,7 @@ export function createRelay(options: RelayOptions): Relay {
 
   /** The targets of now. When they are others than before, all of the outbox has to be looked at again. */
   function currentTargets(): RelayTargets {
-    const targets = options.targets();
+    const targets = new Map([...options.targets()].filter(([capture]) => !held.has(capture)));
     const names = [...targets.keys()].toSorted((a, b) => a - b).join();
     if (names !== known) floor.reset();
     known = names;
@@ -132,6 +136,7 @@ export function createRelay(options: RelayOptions): Relay {
       if (moved === undefined || closed) return sum;
       sum += moved.changes;
     }
+    held.moved(captures);
     floor.passed(snapshot, next - 1);
     await floor.mark();
     return sum;
@@ -206,6 +211,10 @@ export function createRelay(options: RelayOptions): Relay {
       } catch (error) {
         floor.reset();
         lease.doubt();
+        if (error instanceof UnreadableChange) {
+          setAside(error);
+          continue;
+        }
         if (error instanceof StoreUnavailable) log.warn({ retryMs }, 'relay cannot reach the database');
         else log.error({ error, retryMs }, 'relay cannot go on');
         await rest.deep(retryMs * (0.5 + random() / 2));
@@ -213,6 +222,11 @@ export function createRelay(options: RelayOptions): Relay {
       }
     }
     await lease.giveUp().catch(() => log.warn({}, 'relay could not give up its lease, which ends by itself'));
+  }
+
+  function setAside(error: UnreadableChange): void {
+    const { capture } = error;
+    log.error({ error, capture, retryMs: held.hold(capture) }, 'a change cannot be read, and its table waits');
   }
 
   function kick(): void {
@@ -237,6 +251,7 @@ export function createRelay(options: RelayOptions): Relay {
     onMoved: tell,
     floor,
     onEmpty,
+    onUnreadable: setAside,
   };
 
   return {

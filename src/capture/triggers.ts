@@ -27,6 +27,8 @@ export interface TriggerMistake {
   readonly finding: Finding;
   /** The statements that put it right, in order. */
   readonly statements: readonly string[];
+  /** Whether changes may have gone unnoticed meanwhile. */
+  readonly isHole: boolean;
 }
 
 const VERSION = '~sluice_version';
@@ -98,6 +100,7 @@ export function triggerMistakes(table: TableFacts, capture: number): readonly Tr
         `sluice capture add '${table.sql}'`,
       ),
       statements: mistake.statements,
+      isHole: name !== VERSION,
     });
   }
   return mistakes;

@@ -4,10 +4,7 @@
  */
 import type { Principal } from '../auth/principal.ts';
 import type { LocalBroker } from '../broker/local-broker.ts';
-import type { RelayTarget } from '../capture/change.ts';
-import { listCaptures } from '../capture/list-captures.ts';
 import { createRelay, type Relay } from '../capture/relay.ts';
-import { dependenciesOf, wantedCaptures } from '../records/capture-targets.ts';
 import { checkDefinitions } from '../records/check-definition.ts';
 import type { Collection } from '../records/collection.ts';
 import { guardScope } from '../records/guard-scope.ts';
@@ -21,6 +18,7 @@ import type { Database, Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import { callerOf } from './caller.ts';
+import { CollectionCaptures } from './collection-captures.ts';
 import type { Log } from './log.ts';
 
 export interface LiveCollectionsOptions {
@@ -32,10 +30,12 @@ export interface LiveCollectionsOptions {
   /** Has `hint` called when a writer anywhere says that it wrote. */
   readonly listen?: ((hint: () => void) => () => void) | undefined;
   readonly onFault: (error: unknown) => void;
+  /** Ends the streams of a collection that cannot be served for now. */
+  readonly endStreams: (collection: string) => void;
 }
 
 /** What an app gives to its collections. */
-export type CollectionParts = Pick<LiveCollectionsOptions, 'broker' | 'node' | 'log' | 'onFault'> & {
+export type CollectionParts = Pick<LiveCollectionsOptions, 'broker' | 'node' | 'log' | 'onFault' | 'endStreams'> & {
   readonly store: Store;
 };
 
@@ -63,10 +63,20 @@ function isPostgresStore(store: Store): store is PostgresStore {
   return 'database' in store && 'epochOf' in store;
 }
 
-/** A table of a collection is not captured, so its changes would not be seen. */
+/** How often a node looks whether the tables of its collections are still captured, in ms. */
+const WATCH_MS = 3000;
+
+/** Tables of collections are not captured, so their changes would not be seen. */
 export class NotCaptured extends Error {
   override readonly name = 'NotCaptured';
   readonly code = 'not-captured';
+  /** As SQL writes them. */
+  readonly tables: readonly string[];
+
+  constructor(tables: readonly string[]) {
+    super(tables.map((table) => `The table ${table} is not captured. Run: sluice capture add '${table}'`).join('\n'));
+    this.tables = tables;
+  }
 }
 
 /** What policies rely on is missing. */
@@ -79,18 +89,19 @@ export class LiveCollections {
   readonly records: Records;
   readonly #options: LiveCollectionsOptions;
   readonly #relay: Relay;
-  #targets: ReadonlyMap<number, readonly RelayTarget[]> = new Map();
-  /** The captures that each collection's streams rest on: its own, and those of the tables it depends on. */
-  #captures: ReadonlyMap<string, readonly number[]> = new Map();
+  readonly #captures: CollectionCaptures;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
   #streams: RecordStreams | undefined;
 
   constructor(options: LiveCollectionsOptions) {
     const { store, node, log, broker, listen, onFault } = options;
     const collections = options.collections.map((collection) => guardScope(collection, onFault));
     this.#options = { ...options, collections };
+    this.#captures = new CollectionCaptures(store.database, collections);
     this.#relay = createRelay({
       store,
-      targets: () => this.#targets,
+      targets: () => this.#captures.targets,
       node,
       log,
       onMoved: (topic, batch) => broker.moved(topic, batch),
@@ -122,14 +133,15 @@ export class LiveCollections {
     const { store, collections, broker, onFault } = this.#options;
     if (collections.some(({ visibility }) => visibility.kind === 'rls')) await requireRowSecurity(store.database);
     await checkDefinitions(store.database, collections);
-    await this.#findCaptures();
+    const { missing } = await this.#captures.find();
+    if (missing.length > 0) throw new NotCaptured(missing);
     const streamed = await Promise.all(
       collections.map(async (collection) => {
         const facts = await readTableFacts(store.database, collection.sqlName);
         if (facts === undefined) throw new Error(`the table of ${collection.name} is gone`);
         const { name } = collection;
         const drained = <Result>(work: (transaction: Transaction) => Promise<Result>) => this.#drained(name, work);
-        const captures = this.#captures.get(name) ?? [];
+        const captures = () => this.#capturesOf(name);
         return [name, { collection, facts, drained, captures }] as const;
       }),
     );
@@ -141,6 +153,7 @@ export class LiveCollections {
       onFault,
     });
     this.#relay.start();
+    this.#timer = setTimeout(() => void this.#watch(), WATCH_MS);
   }
 
   /** Whether the topic is a collection. */
@@ -161,46 +174,40 @@ export class LiveCollections {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
     await this.#streams?.close();
     await this.#relay.close();
   }
 
-  async #findCaptures(): Promise<void> {
-    const { store, collections } = this.#options;
-    const { database } = store;
-    const captures = await listCaptures(database);
-    const oids = new Map<string, number>();
-    const idOf = async (table: string): Promise<number> => {
-      let oid = oids.get(table);
-      if (oid === undefined) {
-        const [row] = await database.query<{ readonly oid: number | null }>(
-          'SELECT to_regclass($1)::oid::int8 AS oid',
-          [table],
+  /** Looks whether the tables are still captured. */
+  async #watch(): Promise<void> {
+    const { log, onFault, endStreams } = this.#options;
+    try {
+      const { missing, lost } = await this.#captures.find();
+      for (const name of lost) {
+        log.error(
+          { collection: name, tables: missing },
+          'a collection is not captured any more, and is not served until it is',
         );
-        oid = row?.oid ?? 0;
-        oids.set(table, oid);
+        endStreams(name);
       }
-      const capture = captures.find((each) => each.oid === oid);
-      if (capture === undefined)
-        throw new NotCaptured(`The table ${table} is not captured. Run: sluice capture add '${table}'`);
-      return capture.id;
-    };
-    const targets = new Map<number, RelayTarget[]>();
-    for (const { table, target } of wantedCaptures(collections)) {
-      const id = await idOf(table);
-      targets.set(id, [...(targets.get(id) ?? []), target]);
+    } catch (error) {
+      // While the database is away, nothing is captured that nobody is told of.
+      if (!(error instanceof StoreUnavailable)) onFault(error);
     }
-    const rests = new Map<string, readonly number[]>();
-    for (const collection of collections)
-      rests.set(collection.name, await Promise.all([collection.sqlName, ...dependenciesOf(collection)].map(idOf)));
-    this.#targets = targets;
-    this.#captures = rests;
+    if (!this.#closed) this.#timer = setTimeout(() => void this.#watch(), WATCH_MS);
   }
 
   #drained<Result>(name: string, work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
-    const captures = this.#captures.get(name);
-    if (captures === undefined) throw new StoreUnavailable('the collections have not begun yet');
-    return this.#relay.drained(captures, work);
+    return this.#relay.drained(this.#capturesOf(name), work);
+  }
+
+  /** @throws StoreUnavailable while the collection is not captured */
+  #capturesOf(name: string): readonly number[] {
+    const captures = this.#captures.of(name);
+    if (captures === undefined) throw new StoreUnavailable(`the collection ${name} is not captured`);
+    return captures;
   }
 }
 

@@ -148,6 +148,11 @@ export class OpenStreams {
     for (const { stream, principal } of [...this.#streams.values()]) if (matches(principal)) stream.close('revoked');
   }
 
+  /** Ends the streams of a topic that cannot be served for now. */
+  endTopic(topic: string): void {
+    for (const { stream } of [...this.#streams.values()]) if (stream.topics.includes(topic)) stream.close('draining');
+  }
+
   /** Ends all streams, and asks their readers to come back spread over time. */
   drain(): void {
     this.#retrySpread = DRAIN_SPREAD_MS;

@@ -162,7 +162,14 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     onRevoked: (matches) => streams.revoke(matches),
   });
   const calls = createCalls({ bus, node, onFault });
-  const collections = options.collections?.({ store, broker, node, log, onFault });
+  const collections = options.collections?.({
+    store,
+    broker,
+    node,
+    log,
+    onFault,
+    endStreams: (topic) => streams.endTopic(topic),
+  });
   const subscriptions = createSubscriptions(broker, collections);
   const credentials = createCredentials(options.auth ?? {}, { store, clock, revocations, onFault });
   const task = createRetentionTask({

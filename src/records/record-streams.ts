@@ -72,7 +72,9 @@ export class RecordStreams {
   async subscribe(caller: Caller, request: SubscribeRequest, before?: Subscription): Promise<StreamOutcome> {
     const streamed = this.#options.collections.get(request.topic);
     if (streamed === undefined) throw new RangeError(`no collection ${request.topic}`);
-    const { collection, facts } = streamed;
+    const { collection, facts, captures } = streamed;
+    // Nobody is to read what would not go on.
+    captures();
     const { database } = this.#options.store;
     const canonical = await canonicalFilters(database, collection, facts, request.filters ?? []);
     if (!canonical.ok) return { kind: 'invalid-filter', field: canonical.field };

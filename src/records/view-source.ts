@@ -69,7 +69,7 @@ export interface ViewSourceOptions {
   /** Runs work in a snapshot in which nothing of the collection, or of what it depends on, is on its way to the log. */
   readonly drained: <Result>(work: (transaction: Transaction) => Promise<Result>) => Promise<Result>;
   /** The captures (`sluice.captures.id`) of the collection's table and of those that it depends on. */
-  readonly captures: readonly number[];
+  readonly captures: () => readonly number[];
 }
 
 /** Rows asked for in one statement: each comes whole, however large. */
@@ -114,7 +114,7 @@ export function createViewSource({
         });
       try {
         return await readAt(async (transaction) => {
-          await beginView(transaction, collection.visibility, caller, { topic, captures });
+          await beginView(transaction, collection.visibility, caller, { topic, captures: captures() });
           return readRowTokens(transaction, collection, { properties: fields, limit: most + 1 });
         });
       } catch (error) {
@@ -130,7 +130,10 @@ export function createViewSource({
         try {
           const visible = await database.transaction(
             async (transaction) => {
-              const begun = await beginView(transaction, collection.visibility, caller, { topic, captures });
+              const begun = await beginView(transaction, collection.visibility, caller, {
+                topic,
+                captures: captures(),
+              });
               // Of several reads the log said all only if it did at each, and then up to the last.
               moment = { latest: begun.latest, exact: !begun.pending && (moment?.exact ?? true) };
               return readVisibleRows(transaction, collection, { keys: some, limit: KEYS });

@@ -16,6 +16,7 @@ export interface System {
   /** Speaks to the database beside the server. */
   readonly sql: postgres.Sql;
   /** Errors that a node logged. */
+  readonly url: string;
   readonly faults: unknown[];
   port(node: number): number;
   token(claims: Readonly<Record<string, unknown>>): Promise<string>;
@@ -82,6 +83,7 @@ export async function openSystem({ schema, captured, collections }: SystemOption
   const nodes = [await openNode(), await openNode()];
   return {
     sql: database.sql,
+    url: database.url,
     faults,
     port: (node) => nodes[node]!.port,
     token: (claims) => signHs256({ ...claims, sluice: { subscribe: ['**'], publish: ['**'] } }),

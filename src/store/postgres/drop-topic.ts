@@ -5,7 +5,7 @@
  * there is to forget, and nothing that is under way meanwhile (an append, a prune, a compaction) can mistake the new log for
  * the old. The old id is written down in the same statement: what a crash leaves behind is freed by the next prune.
  */
-import type { Database } from './database.ts';
+import type { Database, Transaction } from './database.ts';
 
 /** Events whose batches are freed in one statement. */
 const STEP = 2000;
@@ -36,6 +36,11 @@ const FORGET = `
 export async function dropTopic(database: Database, topic: string): Promise<void> {
   for (const { name } of await database.query<{ readonly name: string }>(RENEW, [topic, MARK]))
     await free(database, name);
+}
+
+/** Begins a topic anew in a transaction. What was there before is freed by the next prune. */
+export async function renewTopic(transaction: Transaction, topic: string): Promise<void> {
+  await transaction.query(RENEW, [topic, MARK]);
 }
 
 /** Frees what drops have left behind. */

@@ -101,6 +101,13 @@ export const captures = sluice.table('captures', {
   since: timestamp('since', { withTimezone: true }).notNull().defaultNow(),
 });
 
+/** Of which capture each collection's log tells, and from when on without a hole: of another the log would have to begin anew. */
+export const collections = sluice.table('collections', {
+  name: text('name').primaryKey(),
+  capture: integer('capture').notNull(),
+  since: timestamp('since', { withTimezone: true }).notNull(),
+});
+
 /** The outbox: what triggers wrote and the relay has not yet moved into the log. */
 export const changes = sluice.table('changes', {
   id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
@@ -115,8 +122,6 @@ export const changes = sluice.table('changes', {
   new: jsonb('new'),
   actor: text('actor'),
   mutation: text('mutation'),
-  /** Whether a trigger made it: then ids may not be in the order in which the changes were made. */
-  nested: boolean('nested').notNull().default(false),
 });
 
 /** One row: which node moves the outbox into the log, and whether it must be woken. */

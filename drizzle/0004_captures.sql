@@ -1,5 +1,10 @@
+CREATE TABLE "sluice"."collections" (
+	"name" text PRIMARY KEY NOT NULL,
+	"capture" integer NOT NULL,
+	"since" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
 ALTER TABLE "sluice"."captures" ADD COLUMN "since" timestamp with time zone DEFAULT now() NOT NULL;--> statement-breakpoint
-ALTER TABLE "sluice"."changes" ADD COLUMN "nested" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "sluice"."writes" DROP COLUMN "status";--> statement-breakpoint
 ALTER TABLE "sluice"."writes" DROP COLUMN "headers";--> statement-breakpoint
 -- A row as JSON: whole where its text has at most 1 MiB. Otherwise without its largest columns, as many as are needed, but none of the
@@ -50,50 +55,5 @@ BEGIN
   -- `k.*` and not `k`, which could be a column.
   EXECUTE format('SELECT to_jsonb(k.*) FROM (SELECT %s) k', v_columns) INTO v_image USING p_row;
   RETURN v_image || '{"$large": true}';
-END
-$$;
---> statement-breakpoint
--- After a row was written: puts the change into the outbox. The argument of the trigger is the id of the capture, since tables
--- can be renamed. The settings make an image the same whatever the writer's session has set; the writer needs no right here.
---
--- Then it wakes the relay where that sleeps: once a transaction, because NOTIFY makes commits wait for each other. It looks once a
--- statement, and remembers both in the setting `sluice.hint` until the transaction ends. A session that sets it to 'sent' never
--- notifies, as a prepared transaction may not: its changes are then found by the relay's own looking around.
---
--- A single-row write pays for every expression here once, so there are as few as can be: an image of no row is null by itself.
-CREATE OR REPLACE FUNCTION "sluice"."capture_row"() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO' SET "IntervalStyle" = 'iso_8601' SET extra_float_digits = 1 SET bytea_output = 'hex'
-AS $$
-DECLARE
-  v_old jsonb;
-  v_new jsonb;
-  v_whole boolean;
-BEGIN
-  IF TG_OP = 'UPDATE' AND NEW *= OLD THEN
-    RETURN NULL;
-  END IF;
-  BEGIN
-    v_old := to_jsonb(OLD);
-    v_new := to_jsonb(NEW);
-    v_whole := greatest(octet_length(v_old::text), octet_length(v_new::text)) <= 1048576;
-  EXCEPTION WHEN OTHERS THEN
-    v_whole := false;
-  END;
-  IF NOT v_whole THEN
-    v_old := CASE WHEN TG_OP <> 'INSERT' THEN sluice.row_image(TG_ARGV[0]::integer, TG_RELID, OLD) END;
-    v_new := CASE WHEN TG_OP <> 'DELETE' THEN sluice.row_image(TG_ARGV[0]::integer, TG_RELID, NEW) END;
-  END IF;
-  INSERT INTO sluice.changes (capture, operation, old, new, actor, mutation, nested) VALUES (
-    TG_ARGV[0]::integer, TG_OP::"char", v_old, v_new,
-    nullif(current_setting('sluice.actor', true), ''), nullif(current_setting('sluice.mutation', true), ''),
-    pg_trigger_depth() > 1
-  );
-  IF (current_setting('sluice.hint', true) IN ('sent', statement_timestamp()::text)) IS NOT TRUE THEN
-    PERFORM set_config('sluice.hint', CASE WHEN r.asleep THEN 'sent' ELSE statement_timestamp()::text END, true),
-      CASE WHEN r.asleep THEN pg_notify('sluice_capture', '')::text END
-    FROM sluice.relay r;
-  END IF;
-  RETURN NULL;
 END
 $$;
