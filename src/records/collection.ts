@@ -110,11 +110,11 @@ export function collection<Table extends PgTable>(name: string, options: Collect
 
   for (const property of options.filterable ?? []) {
     const column = named('filterable', property);
-    if (INCOMPARABLE.has(column.kind)) throw fail(`${property} cannot be filterable: it is ${column.sqlType}`);
+    if (!isFilterable(column)) throw fail(`${property} cannot be filterable: it is ${column.sqlType}`);
   }
   const filterable = new Set<string>(
     options.filterable ??
-      columns.filter(({ kind }) => !INCOMPARABLE.has(kind) && kind !== 'bytea').map(({ property }) => property),
+      columns.filter((column) => isFilterable(column) && column.kind !== 'bytea').map(({ property }) => property),
   );
 
   const visibility = options.visibility as Visibility<WireRecord> | undefined;
@@ -149,7 +149,12 @@ export function quoteName(name: string): string {
 const VISIBILITIES: ReadonlySet<string> = new Set(['rls', 'scope', 'everyRow']);
 
 /** What has no order that means anything to a filter. */
-const INCOMPARABLE: ReadonlySet<string> = new Set(['json', 'array', 'vector', 'geometry', 'shape']);
+const INCOMPARABLE: ReadonlySet<string> = new Set(['json', 'array', 'vector', 'geometry', 'shape', 'interval']);
+
+/** Of some types only Postgres knows which values are equal. */
+function isFilterable({ kind, sqlType }: CollectionColumn): boolean {
+  return !INCOMPARABLE.has(kind) && !/^(?:citext|timetz|time\b.*with time zone)/i.test(sqlType);
+}
 
 const NUMBERS: ReadonlySet<string> = new Set(['int2', 'int4', 'int8', 'float4', 'float8', 'numeric']);
 
@@ -169,7 +174,7 @@ function reasonAgainstKey({ kind, quoted, notNull, column }: CollectionColumn): 
   if (!notNull) return 'it may be null';
   if (column === 'version') return 'it is the version';
   const floating = kind === 'float4' || kind === 'float8' || (kind === 'numeric' && !quoted);
-  return floating || kind === 'interval' || INCOMPARABLE.has(kind) ? 'its value has more than one text' : undefined;
+  return floating || INCOMPARABLE.has(kind) ? 'its value has more than one text' : undefined;
 }
 
 function isPolicy(policy: unknown): policy is MergePolicy {

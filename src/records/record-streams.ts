@@ -81,7 +81,7 @@ export class RecordStreams {
     const subscription =
       collection.visibility.kind === 'rls'
         ? await this.#view(streamed, caller, canonical.filters, request, before)
-        : await this.#project(collection, caller, canonical.filters, request);
+        : await this.#project(streamed, caller, canonical.filters, request);
     return { kind: 'subscribed', subscription };
   }
 
@@ -91,13 +91,13 @@ export class RecordStreams {
   }
 
   async #project(
-    collection: Collection,
+    streamed: StreamedCollection,
     caller: Caller,
     filters: readonly Filter[],
     request: SubscribeRequest,
   ): Promise<Subscription> {
-    const view = fingerprint(collection.visibility, caller);
-    const projection = rowProjection(collection, caller, filters, view);
+    const view = fingerprint(streamed.collection.visibility, caller);
+    const projection = rowProjection(streamed, caller, filters, view);
     const start = view === '*' ? request.start : startInLog(request.start, await this.#epoch(request.topic), view);
     const [inner] = await this.#options.broker.subscribe([{ ...request, start, filters: [], projection }]);
     if (inner === undefined) throw new Error('the broker gave too few subscriptions');
@@ -123,7 +123,7 @@ export class RecordStreams {
   }
 
   async #view(
-    { collection, drained, captures }: StreamedCollection,
+    { collection, facts, drained, captures }: StreamedCollection,
     caller: Caller,
     filters: readonly Filter[],
     { topic, start, types, conflate }: SubscribeRequest,
@@ -143,13 +143,14 @@ export class RecordStreams {
         view: print,
         source: createViewSource({
           collection,
+          facts,
           caller,
           filters,
           store,
           drained,
           captures,
         }),
-        interest: viewInterest(collection, filters),
+        interest: viewInterest(collection, facts, filters),
         broker,
         now,
         onFault,

@@ -5,14 +5,14 @@
  * Postgres would write them on the wire (`2024-01-01 00:00Z` becomes `2024-01-01T00:00:00+00:00`); after that, equal values are
  * equal texts.
  */
-import { type Comparison, compareValues, compileFilters, type Filter } from '../protocol/filter.ts';
+import { compareValues, compileFilters, type Filter } from '../protocol/filter.ts';
 import type { Database } from '../store/postgres/database.ts';
 import { setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionColumn } from './columns.ts';
-import { compareDecimals } from './compare-decimals.ts';
 import { textOfRaw } from './row-text.ts';
 import type { TableFacts } from './table-facts.ts';
+import { comparisonOf, isComparable } from './wire-order.ts';
 import type { WireRecord } from './wire-types.ts';
 
 export type CanonicalFilters =
@@ -45,13 +45,17 @@ export async function canonicalFilters(
     const column = collection.byProperty.get(field);
     if (column === undefined || !collection.filterable.has(field))
       return { ok: false, field, reason: 'not-filterable' };
-    if (filter.operator === 'is' || filter.values.every((value) => isCanonical(column, value))) {
+    const fact = facts.columns.get(column.column);
+    if (fact !== undefined && !isComparable(column, fact, filter.operator))
+      return { ok: false, field, reason: 'not-filterable' };
+    if (filter.operator === 'is') {
       canonical.push({ ...filter, path: [field] });
       continue;
     }
-    const cast = facts.columns.get(column.column)?.cast;
-    const values = cast === undefined ? undefined : await asOnWire(database, cast, filter.values);
-    if (values === undefined) return { ok: false, field, reason: 'value' };
+    const isWritten = filter.values.every((value) => isCanonical(column, value));
+    const values = isWritten ? filter.values : fact && (await asOnWire(database, fact.cast, filter.values));
+    if (values === undefined || !values.every((value) => isExact(column, value)))
+      return { ok: false, field, reason: 'value' };
     canonical.push({ ...filter, path: [field], values });
   }
   return { ok: true, filters: canonical };
@@ -60,6 +64,11 @@ export async function canonicalFilters(
 function isCanonical({ kind, sqlType }: CollectionColumn, value: string): boolean {
   if (value.includes('\0')) return false;
   return (kind === 'text' && /^(?:text|varchar)/.test(sqlType)) || PLAIN[kind]?.test(value) === true;
+}
+
+/** An integer that a double cannot tell from its neighbours would match those too. */
+function isExact({ kind, quoted }: CollectionColumn, value: string): boolean {
+  return kind !== 'int8' || quoted || Number.isSafeInteger(Number(value));
 }
 
 /** `undefined` when one of the values is none of the type. */
@@ -94,18 +103,17 @@ async function asOnWire(
  */
 export function compileRowFilters(
   { byProperty }: Collection,
+  facts: TableFacts,
   filters: readonly Filter[],
 ): (row: WireRecord, omitted?: readonly string[]) => boolean {
   if (filters.length === 0) return () => true;
-  const test = compileFilters(filters, ([field = '']) =>
-    byProperty.get(field)?.quoted ? compareQuoted : compareValues,
-  );
+  const test = compileFilters(filters, ([field = '']) => {
+    const column = byProperty.get(field);
+    return column === undefined ? compareValues : comparisonOf(column, facts.columns.get(column.column)?.base);
+  });
   return (row, omitted = []) =>
     test(omitted.length === 0 ? row : { ...Object.fromEntries(omitted.map((name) => [name, OMITTED])), ...row });
 }
 
 /** What is unlike every value that can be compared. */
 const OMITTED = {};
-
-const compareQuoted: Comparison = (value, text) =>
-  typeof value === 'string' ? (compareDecimals(value, text) ?? compareValues(value, text)) : undefined;

@@ -2,24 +2,30 @@
 import { indexText, indexTexts, namingFilter, type SelectionIndex } from '../broker/selection.ts';
 import { type Filter, valueAt } from '../protocol/filter.ts';
 import type { Collection } from './collection.ts';
-import { normalDecimal } from './compare-decimals.ts';
 import { loggedChange } from './seen-change.ts';
+import type { TableFacts } from './table-facts.ts';
+import { equalityText } from './wire-order.ts';
 
 /**
  * A reader who asks for a value is concerned by rows that have it, and by those that had it.
  * @param filters canonical ones (see `canonicalFilters`)
  * @returns `undefined` where no filter names a value
  */
-export function rowIndex({ byProperty }: Collection, filters: readonly Filter[]): SelectionIndex | undefined {
+export function rowIndex(
+  { byProperty }: Collection,
+  facts: TableFacts,
+  filters: readonly Filter[],
+): SelectionIndex | undefined {
   const filter = namingFilter(filters);
   if (filter === undefined) return undefined;
   const { path } = filter;
-  // Big numbers are texts on the wire, and one number may have several.
-  const isDecimal = byProperty.get(path.join('.'))?.quoted === true;
-  const textOf = (value: unknown) => (isDecimal && typeof value === 'string' ? normalDecimal(value) : indexText(value));
+  const column = byProperty.get(path.join('.'));
+  // One value may have several texts, as big numbers do.
+  const oneText = column && equalityText(column, facts.columns.get(column.column)?.base);
+  const textOf = (value: unknown) => (oneText && typeof value === 'string' ? oneText(value) : indexText(value));
   return {
     attribute: `row ${JSON.stringify(path)}`,
-    values: isDecimal ? filter.values.map(normalDecimal) : indexTexts(filter.values),
+    values: indexTexts(oneText === undefined ? filter.values : filter.values.map(oneText)),
     valuesOf(event) {
       const change = loggedChange(event);
       if (change === undefined) return undefined;

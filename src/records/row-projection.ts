@@ -2,7 +2,7 @@
 import type { Projection } from '../broker/selection.ts';
 import { parseCursor, viewEpoch } from '../protocol/cursor.ts';
 import { type Filter, formatFilter } from '../protocol/filter.ts';
-import type { Collection } from './collection.ts';
+import type { StreamedCollection } from './record-streams.ts';
 import { compileRowFilters } from './row-filter.ts';
 import { rowIndex } from './row-index.ts';
 import { type Sees, seenChange } from './seen-change.ts';
@@ -15,7 +15,7 @@ import type { Caller } from './visibility.ts';
  * @returns `undefined` where every reader sees every event as it is
  */
 export function rowProjection(
-  collection: Collection,
+  { collection, facts }: Pick<StreamedCollection, 'collection' | 'facts'>,
   caller: Caller,
   filters: readonly Filter[],
   view: string,
@@ -23,7 +23,7 @@ export function rowProjection(
   const { visibility } = collection;
   if (visibility.kind === 'everyRow' && filters.length === 0) return undefined;
   const inScope = rowJudge(visibility, caller);
-  const matches = compileRowFilters(collection, filters);
+  const matches = compileRowFilters(collection, facts, filters);
   const sees: Sees = (row, omitted) => matches(row, omitted) && inScope(row);
   return {
     name: JSON.stringify([view, ...filters.map(formatFilter).sort()]),
@@ -31,6 +31,6 @@ export function rowProjection(
       const cursor = event.id === undefined ? undefined : parseCursor(event.id);
       return cursor && seenChange(event, viewEpoch(cursor.epoch, view), sees);
     },
-    index: rowIndex(collection, filters),
+    index: rowIndex(collection, facts, filters),
   };
 }

@@ -12,14 +12,19 @@ import type { Collection } from './collection.ts';
 import { compileRowFilters } from './row-filter.ts';
 import { rowIndex } from './row-index.ts';
 import { loggedChange, type ToldRow } from './seen-change.ts';
+import type { TableFacts } from './table-facts.ts';
 
 /**
  * @param filters canonical ones (see `canonicalFilters`)
  * @returns whether an event can matter; of one that is no change of a row, always
  */
-export function concerns(collection: Collection, filters: readonly Filter[]): (event: LogEvent) => boolean {
+export function concerns(
+  collection: Collection,
+  facts: TableFacts,
+  filters: readonly Filter[],
+): (event: LogEvent) => boolean {
   if (filters.length === 0) return () => true;
-  const matches = compileRowFilters(collection, filters);
+  const matches = compileRowFilters(collection, facts, filters);
   const fields = new Set(filters.map(({ path }) => path.join('.')));
   // What the image lacks, the table has.
   const may = (row: ToldRow | undefined) =>
@@ -31,12 +36,16 @@ export function concerns(collection: Collection, filters: readonly Filter[]): (e
 }
 
 /** The events that concern a view, as what it subscribes to. @returns `undefined` where all do */
-export function viewInterest(collection: Collection, filters: readonly Filter[]): Projection | undefined {
+export function viewInterest(
+  collection: Collection,
+  facts: TableFacts,
+  filters: readonly Filter[],
+): Projection | undefined {
   if (filters.length === 0) return undefined;
-  const isOf = concerns(collection, filters);
+  const isOf = concerns(collection, facts, filters);
   return {
     name: JSON.stringify(['view', ...filters.map(formatFilter).sort()]),
     project: (event) => (isOf(event) ? event : undefined),
-    index: rowIndex(collection, filters),
+    index: rowIndex(collection, facts, filters),
   };
 }

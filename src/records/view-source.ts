@@ -13,6 +13,7 @@ import { endOfLog } from './end-of-log.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
 import { compileRowFilters } from './row-filter.ts';
+import type { TableFacts } from './table-facts.ts';
 import { concerns } from './view-interest.ts';
 import { ViewTooLarge } from './view-too-large.ts';
 import type { Caller } from './visibility.ts';
@@ -62,6 +63,7 @@ export type EventsBetween =
 
 export interface ViewSourceOptions {
   readonly collection: Collection;
+  readonly facts: TableFacts;
   readonly caller: Caller;
   /** Which rows are wanted: canonical filters. */
   readonly filters: readonly Filter[];
@@ -79,6 +81,7 @@ const PAGE = 1000;
 
 export function createViewSource({
   collection,
+  facts,
   caller,
   filters,
   store,
@@ -87,8 +90,8 @@ export function createViewSource({
 }: ViewSourceOptions): ViewSource {
   const topic = collection.name;
   const { log, database } = store;
-  const matches = compileRowFilters(collection, filters);
-  const isOf = concerns(collection, filters);
+  const matches = compileRowFilters(collection, facts, filters);
+  const isOf = concerns(collection, facts, filters);
 
   const fields = new Set(filters.map(({ path }) => path.join('.')));
 

@@ -119,7 +119,7 @@ describe.skipIf((await findPostgres()) === undefined)('the filters of a list', (
         const canonical = await canonicalFilters(database, orders as never, facts, filters);
         expect(listed.kind === 'listed', texts.join(' ')).toBe(canonical.ok);
         if (listed.kind !== 'listed' || !canonical.ok) return;
-        const holds = compileRowFilters(orders as never, canonical.filters);
+        const holds = compileRowFilters(orders as never, facts, canonical.filters);
         const expected = rows.filter((row) => holds(row)).map(({ id }) => id);
         expect(
           listed.records.map((record) => JSON.parse(record).id),

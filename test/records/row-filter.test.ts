@@ -19,7 +19,9 @@ const things = collection('things', {
 });
 
 const judge = (filter: string, row: Record<string, string | number | null>) =>
-  compileRowFilters(things, [parseFilter(filter)!])(row);
+  compileRowFilters(things, NO_FACTS, [parseFilter(filter)!])(row);
+
+const NO_FACTS = { kind: 'r', rowSecurity: false, columns: new Map(), uniques: [] };
 
 describe('a filter on the rows of a collection', () => {
   it.each([
