@@ -6,6 +6,7 @@ import { addDev } from './dev.ts';
 import { EXIT } from './exit.ts';
 import { addPublish } from './publish.ts';
 import { addReplay } from './replay.ts';
+import { addRowSecurityCommand } from './row-security.ts';
 import { addServe } from './serve.ts';
 import { DEFAULT_URL } from './server.ts';
 import { addTail } from './tail.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly AddCommand[] = [
   addToken,
   addTopics,
   addCaptureCommand,
+  addRowSecurityCommand,
 ];
 
 /**

@@ -7,6 +7,8 @@ import { ProblemError } from './problem-error.ts';
 
 /** The most mistakes that an answer names. */
 const MAX_ISSUES = 20;
+/** Of a message that names what was sent, in UTF-16 units. */
+const MAX_MESSAGE = 500;
 
 /** Members with a code of their own. */
 const CODES: Readonly<Partial<Record<string, ProblemCode>>> = {
@@ -44,7 +46,7 @@ function flatten(issues: readonly z.core.$ZodIssue[], prefix: readonly PropertyK
     const closest =
       issue.code === 'invalid_union' ? issue.errors.toSorted((a, b) => depth(b) - depth(a))[0] : undefined;
     if (closest === undefined || closest.length === 0)
-      found.push({ path: path.map(String).join('.'), message: issue.message });
+      found.push({ path: path.map(String).join('.'), message: issue.message.slice(0, MAX_MESSAGE) });
     else found.push(...flatten(closest, path));
   }
   return found.slice(0, MAX_ISSUES);

@@ -30,27 +30,35 @@ const filterSchema = z
   });
 
 /** The query of a list. All values come as text. */
-export const recordListQuerySchema = z.object({
-  filter: z
-    .union([filterSchema.transform((text) => [text]), z.array(filterSchema).max(MAX_FILTERS)])
-    .optional()
-    .meta({ description: 'Only records for which all hold.' }),
-  order: z
-    .string()
-    .min(1)
-    .max(2048)
-    .optional()
-    .meta({ description: '`field.asc,other.desc`; by key unless said.', examples: ['createdAt.desc'] }),
-  limit: z
-    .string()
-    .regex(/^[0-9]{1,4}$/, 'a whole number')
-    .transform(Number)
-    .pipe(z.int().min(1).max(MAX_PAGE_RECORDS))
-    .optional()
-    .meta({ description: 'Page size, 1 to 1000; 100 unless said.' }),
-  page: z.string().min(1).max(8192).optional().meta({ description: 'The `next` of the page before.' }),
-  ticket: z.string().max(4096).optional().meta({ description: 'A ticket from POST /v1/tickets.' }),
-});
+export const recordListQuerySchema = z.strictObject(
+  {
+    filter: z
+      .union([filterSchema.transform((text) => [text]), z.array(filterSchema).max(MAX_FILTERS)])
+      .optional()
+      .meta({ description: 'Only records for which all hold.' }),
+    order: z
+      .string()
+      .min(1)
+      .max(2048)
+      .optional()
+      .meta({ description: '`field.asc,other.desc`; by key unless said.', examples: ['createdAt.desc'] }),
+    limit: z
+      .string()
+      .regex(/^[0-9]{1,4}$/, 'a whole number')
+      .transform(Number)
+      .pipe(z.int().min(1).max(MAX_PAGE_RECORDS))
+      .optional()
+      .meta({ description: 'Page size, 1 to 1000; 100 unless said.' }),
+    page: z.string().min(1).max(8192).optional().meta({ description: 'The `next` of the page before.' }),
+    ticket: z.string().max(4096).optional().meta({ description: 'A ticket from POST /v1/tickets.' }),
+  },
+  {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `no parameter of a list: ${issue.keys.slice(0, 5).join(', ')}. A filter is filter=<field>=<op>.<value>`
+        : undefined,
+  },
+);
 export type RecordListQuery = z.infer<typeof recordListQuerySchema>;
 
 /** The query of a read. */

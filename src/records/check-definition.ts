@@ -1,7 +1,7 @@
 /** Whether collections are defined as their tables are. Asked once, when the server starts: it is no time for surprises later. */
 import type { Database } from '../store/postgres/database.ts';
 import type { Collection } from './collection.ts';
-import type { CollectionColumn, ColumnKind } from './columns.ts';
+import type { CollectionColumn, ColumnKind, ColumnType } from './columns.ts';
 import { type ColumnFacts, readTableFacts, type TableFacts } from './table-facts.ts';
 
 /** Definitions that do not match the database. The message names every mismatch, a line each. */
@@ -70,7 +70,8 @@ function compare(collection: Collection, facts: TableFacts): readonly string[] {
 
 function compareColumn(column: CollectionColumn, fact: ColumnFacts, readOnly: boolean): readonly string[] {
   const found: string[] = [];
-  if (!fits(column, fact)) found.push(`it is ${fact.type}, and defined as ${column.sqlType}`);
+  if (!fits(column, fact) || !hasModifier(column, fact))
+    found.push(`it is ${fact.type}, and defined as ${column.sqlType}`);
   else if (column.kind === 'enum') {
     const defined = new Set(column.drizzle.enumValues ?? []);
     const lacking = fact.labels.filter((label) => !defined.has(label));
@@ -105,11 +106,30 @@ const NAMES: Readonly<Partial<Record<ColumnKind, readonly string[]>>> = {
   json: ['json', 'jsonb'],
 };
 
+/** What `pg_type` calls an array of a type. */
+function fitsElement({ kind }: ColumnType, base: string): boolean {
+  const names = NAMES[kind];
+  if (names !== undefined) return names.some((name) => base === `_${name}`);
+  return kind !== 'text' || !NO_TEXT_ELEMENTS.has(base);
+}
+
+const NO_TEXT_ELEMENTS: ReadonlySet<string> = new Set(
+  ['bool', 'int2', 'int4', 'int8', 'float4', 'float8', 'numeric', 'json', 'jsonb'].map((name) => `_${name}`),
+);
+
+/** Whether a length, precision or scale that is defined is that of the table: clients are told of it. */
+function hasModifier({ kind, sqlType }: CollectionColumn, { type }: ColumnFacts): boolean {
+  if (kind !== 'numeric' && kind !== 'text') return true;
+  const modifier = (text: string) => /\(([\d, ]+)\)/.exec(text)?.[1]?.replaceAll(' ', '').replace(/,0$/, '');
+  const defined = modifier(sqlType);
+  return defined === undefined || defined === modifier(type);
+}
+
 /** Types whose JSON is no string, by name and by category (`pg_type.typcategory`). */
 const NO_TEXT = new Set(['json', 'jsonb', 'hstore']);
 const NO_TEXT_CATEGORIES = new Set(['A', 'B', 'C', 'N']);
 
-function fits({ kind }: CollectionColumn, { base, category, isEnum }: ColumnFacts): boolean {
+function fits({ kind, element }: CollectionColumn, { base, category, isEnum }: ColumnFacts): boolean {
   const names = NAMES[kind];
   if (names !== undefined) return names.includes(base);
   switch (kind) {
@@ -119,7 +139,7 @@ function fits({ kind }: CollectionColumn, { base, category, isEnum }: ColumnFact
     case 'enum':
       return isEnum;
     case 'array':
-      return category === 'A';
+      return category === 'A' && (element === undefined || fitsElement(element, base));
     default:
       return true;
   }

@@ -76,6 +76,7 @@ export function collection<Table extends PgTable>(name: string, options: Collect
   const byProperty = new Map(columns.map((column) => [column.property, column]));
   const byColumn = new Map(columns.map((column) => [column.column, column]));
 
+  if (columns.some(({ property }) => property === '__proto__')) throw fail('no property can be called __proto__');
   const named = (option: string, property: string): CollectionColumn => {
     const column = byProperty.get(property);
     if (column === undefined) throw fail(`${option} names ${JSON.stringify(property)}, which the table does not have`);

@@ -6,6 +6,7 @@ import type { ProblemCode, ProblemIssue } from '../protocol/problem.ts';
 import type { Database } from '../store/postgres/database.ts';
 import { type Collection, quoteName } from './collection.ts';
 import type { Refusal } from './outcome.ts';
+import type { Visibility } from './visibility.ts';
 
 export interface FailedWrite {
   readonly collection: Collection;
@@ -70,10 +71,21 @@ export async function explainFailure(
   // A value for a column that Postgres alone gives values to.
   if (code === '428C9')
     return { kind: 'refused', code: 'invalid', detail: 'The database alone gives this record its key.' };
-  // A trigger of the user's that refuses, and a value that is too large for an index.
-  if (code === 'P0001' || code === '54000')
+  // A trigger of the user's that refuses, by whatever code it likes, and a value that is too large for an index.
+  if (isRaised(code) || code === '54000')
     return { kind: 'refused', code: 'invalid', detail: 'The database refused the record.' };
   return undefined;
+}
+
+/** Codes of PL/pgSQL's own, and those that nobody but a user's function raises: classes that Postgres leaves to them, and some it has. */
+function isRaised(code: string): boolean {
+  return /^(?:P0|45|[5-9I-Z][0-9A-Z]|0A|02)/.test(code) && !/^(?:5[3-8]|XX|HV)/.test(code);
+}
+
+/** Whether Postgres did not let the caller read: no right to the table, or a policy that could make nothing of their claims. */
+export function isRefusedByPolicy({ kind }: Visibility, error: unknown): boolean {
+  const code = readDriverError(error)?.code ?? '';
+  return kind === 'rls' && (code === '42501' || code.startsWith('22') || code === 'P0001');
 }
 
 /** Whether the error says that another record has this key already. */

@@ -17,10 +17,13 @@ export function inputField(column: ColumnType, made: z.ZodType): z.ZodType {
       return column.quoted ? integerText(INT8_MIN, INT8_MAX) : anyNumber(integer(column.kind));
     case 'float4':
     case 'float8':
-      return anyNumber(column.kind === 'float4' ? z.number().min(-MAX_FLOAT4).max(MAX_FLOAT4) : z.number());
+      return z.union([
+        anyNumber(column.kind === 'float4' ? z.number().min(-MAX_FLOAT4).max(MAX_FLOAT4) : z.number()),
+        noNumber,
+      ]);
     case 'numeric':
       if (column.drizzle.dataType === 'bigint') return integerText();
-      return column.quoted ? decimalText : anyNumber(z.number());
+      return z.union([column.quoted ? decimalText : anyNumber(z.number()), noNumber]);
     case 'json':
     case 'geometry':
       return jsonValue;
@@ -47,10 +50,10 @@ export function outputField(column: ColumnType, made: z.ZodType): z.ZodType {
     case 'int8':
       return column.quoted ? z.string().regex(/^-?\d+$/) : z.number();
     case 'numeric':
-      return column.quoted ? z.string().regex(/^(?:-?\d+(?:\.\d+)?|NaN|-?Infinity)$/) : z.number();
+      return column.quoted ? z.string().regex(/^(?:-?\d+(?:\.\d+)?|NaN|-?Infinity)$/) : z.union([z.number(), noNumber]);
     case 'float4':
     case 'float8':
-      return z.number();
+      return z.union([z.number(), noNumber]);
     case 'json':
     case 'geometry':
       return z.unknown();
@@ -68,6 +71,9 @@ export function outputField(column: ColumnType, made: z.ZodType): z.ZodType {
       return textual(column, made);
   }
 }
+
+/** What Postgres's numbers can be besides numbers. */
+const noNumber = z.enum(['NaN', 'Infinity', '-Infinity']);
 
 const INT8_MAX = 0x7fffffffffffffffn;
 const INT8_MIN = -INT8_MAX - 1n;
@@ -165,7 +171,10 @@ function isStorable(root: unknown): boolean {
 
 function arrayOf(column: ColumnType, field: (element: ColumnType, made: z.ZodType) => z.ZodType): z.ZodType {
   if (column.element === undefined) return z.array(field === inputField ? jsonValue : z.unknown());
-  return z.array(field(column.element, z.string()));
+  // An array of Postgres may hold nulls, and has as many dimensions as a value happens to have.
+  const element = z.nullable(field(column.element, z.string()));
+  const whole: z.ZodType = z.lazy(() => z.array(z.union([element, whole])));
+  return whole;
 }
 
 function vectorText({ drizzle }: ColumnType): z.ZodType {

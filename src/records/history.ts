@@ -18,7 +18,7 @@ export async function recordAtVersion(
   key: string,
   version: number,
 ): Promise<WireRecord | undefined> {
-  const bounds = await readBounds(transaction, collection.name);
+  const bounds = await readBounds(transaction, collection);
   const kept = { from: bounds.oldest, to: bounds.latest + 1 };
   for await (const change of changesOf(transaction, bounds, key, kept, 'newest')) {
     if (change.version === String(version) && change.after !== undefined) return parseRecord(change.after);

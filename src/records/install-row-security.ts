@@ -41,7 +41,7 @@ export async function installRowSecurity(
   database: Pick<Database, 'query' | 'transaction'>,
 ): Promise<RowSecurityInstall> {
   for (let attempt = 1; ; attempt += 1) {
-    const statements = await missingStatements(database);
+    const statements = await missingRowSecurity(database);
     if (statements.length === 0) return { ok: true, done: [] };
     try {
       await database.transaction(async (transaction) => {
@@ -65,7 +65,8 @@ const ALREADY_THERE = ['23505', '42710', '42P06', '42723', 'XX000'];
 /** SQLSTATEs: insufficient_privilege, and invalid_grant_operation. */
 const NOT_ALLOWED = ['42501', '0LP01'];
 
-async function missingStatements({ query }: Pick<Transaction, 'query'>): Promise<readonly string[]> {
+/** The statements that {@link installRowSecurity} would run. @throws StoreUnavailable when the database cannot be reached */
+export async function missingRowSecurity({ query }: Pick<Transaction, 'query'>): Promise<readonly string[]> {
   const roles = await query<{
     readonly name: string;
     readonly there: boolean;

@@ -4,7 +4,7 @@ import { type Filter, formatFilter } from '../protocol/filter.ts';
 import type { Database, Transaction } from '../store/postgres/database.ts';
 import { becomeCaller, setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
-import { readDriverError } from './database-refusal.ts';
+import { isRefusedByPolicy, readDriverError } from './database-refusal.ts';
 import { endOfLog } from './end-of-log.ts';
 import { afterSql, Bindings, filterSql, misfit, orderSql, placeSql, readFilters, readOrder } from './list-sql.ts';
 import { type Listed, type Refusal, Refused, refuse } from './outcome.ts';
@@ -92,7 +92,7 @@ export function createListing(
       return { kind: 'listed', records, cursor: formatCursor({ epoch, seq }), next };
     } catch (error) {
       if (error instanceof Refused && error.outcome.kind === 'refused') return error.outcome;
-      const refusal = explain(collection, error);
+      const refusal = explain(collection, query, error);
       if (refusal !== undefined) return refusal;
       catalog.forget(collection);
       throw error;
@@ -156,11 +156,9 @@ async function collect(
 }
 
 /** What the caller did wrong, when it was the caller. Their values were found to be sound before. */
-function explain({ visibility }: Collection, error: unknown): Refusal | undefined {
-  const code = readDriverError(error)?.code ?? '';
+function explain({ visibility }: Collection, { filters, order }: ListQuery, error: unknown): Refusal | undefined {
   // A type without an order can neither be filtered nor ordered by.
-  if (code === '42883') return { kind: 'refused', code: 'invalid-filter' };
-  // No right to the table, or a policy that could make nothing of the caller's claims.
-  const byPolicy = visibility.kind === 'rls' && (code === '42501' || code.startsWith('22'));
-  return byPolicy ? { kind: 'refused', code: 'forbidden' } : undefined;
+  if (readDriverError(error)?.code === '42883' && (filters.length > 0 || order !== undefined))
+    return { kind: 'refused', code: 'invalid-filter' };
+  return isRefusedByPolicy(visibility, error) ? { kind: 'refused', code: 'forbidden' } : undefined;
 }

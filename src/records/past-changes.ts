@@ -11,9 +11,9 @@ export interface LogBounds {
   /** The first seq that is kept, and the last; `latest + 1 === oldest` when none is. */
   readonly oldest: number;
   readonly latest: number;
-  /** From when on the log tells everything. Before, it does so only where nothing was let go. */
+  /** From when on the log tells everything: since the table was captured, unless retention has let go of that. */
   readonly begun: number;
-  /** Whether retention has let go of something, or the log was dropped. */
+  /** Whether retention has let go of something, or the log was begun anew. */
   readonly lost: boolean;
   readonly now: number;
 }
@@ -46,6 +46,7 @@ const READ = 10;
 const BOUNDS = `
   SELECT t.id, t.incarnation, t.oldest, t.latest, t.updated,
          (SELECT time FROM sluice.batches WHERE topic_id = t.id AND last >= t.oldest ORDER BY last LIMIT 1) AS begun,
+         (SELECT ceil(extract(epoch FROM since) * 1000)::bigint FROM sluice.captures WHERE relation = to_regclass($2)) AS since,
          floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
   FROM (SELECT $1::text AS name) asked LEFT JOIN sluice.topics t ON t.name = asked.name`;
 
@@ -78,6 +79,7 @@ interface BoundsRow {
   readonly latest: number;
   readonly updated: number;
   readonly begun: number | null;
+  readonly since: number | null;
   readonly now: number;
 }
 
@@ -87,14 +89,15 @@ interface EventRow {
   readonly body: string;
 }
 
-export async function readBounds(transaction: Transaction, topic: string): Promise<LogBounds> {
-  const [row] = await transaction.query<BoundsRow>(BOUNDS, [topic]);
+export async function readBounds(transaction: Transaction, { name, sqlName }: Collection): Promise<LogBounds> {
+  const [row] = await transaction.query<BoundsRow>(BOUNDS, [name, sqlName]);
   if (row === undefined) throw new Error('a statement that always answers a row did not');
   const { now } = row;
-  if (row.id === null) return { id: undefined, incarnation: 0, oldest: 1, latest: 0, begun: now, lost: false, now };
+  const since = row.since ?? 0;
+  if (row.id === null) return { id: undefined, incarnation: 0, oldest: 1, latest: 0, begun: since, lost: false, now };
   const { id, incarnation, oldest, latest } = row;
-  // When nothing is kept, nothing has happened since the last event; of a log that was dropped not even that is known.
-  const begun = row.begun ?? (row.updated === 0 ? now : row.updated);
+  // When nothing is kept, nothing has happened since the last event.
+  const begun = oldest === 1 ? since : Math.max(since, row.begun ?? row.updated);
   return { id, incarnation, oldest, latest, begun, lost: oldest > 1 || incarnation > 0, now };
 }
 

@@ -108,7 +108,7 @@ async function openMoment(
 ): Promise<Moment> {
   await setWireForm(transaction);
   const row = await selectRow(transaction, collection, facts, parts, false);
-  const bounds = await readBounds(transaction, collection.name);
+  const bounds = await readBounds(transaction, collection);
   // Some types have several texts for one value, and the log has the one that Postgres writes.
   return { transaction, bounds, key: row?.key ?? formatKey(parts), row };
 }
@@ -124,7 +124,7 @@ async function recordAt(moment: Moment, collection: Collection, time: number): P
   const { transaction, bounds, key, row } = moment;
   if (time > bounds.now)
     throw refuse('invalid', undefined, [{ path: 'at', message: 'a time that is not in the future' }]);
-  if (bounds.lost && time < bounds.begun) {
+  if (time < bounds.begun) {
     const oldest = new Date(bounds.begun).toISOString();
     throw refuse('gone', `The log goes back to ${oldest}.`, [{ path: 'at', message: `not before ${oldest}` }]);
   }

@@ -4,10 +4,10 @@ import { isUnchanged } from '../protocol/preconditions.ts';
 import type { Database } from '../store/postgres/database.ts';
 import { becomeCaller, setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
-import { readDriverError } from './database-refusal.ts';
+import { isRefusedByPolicy, readDriverError } from './database-refusal.ts';
 import { type Found, type Refusal, Refused, type Unchanged } from './outcome.ts';
 import { parseKey } from './record-key.ts';
-import { selectRow } from './record-sql.ts';
+import { canHold, selectRow } from './record-sql.ts';
 import type { RecordRequest } from './records.ts';
 import { recordFilter } from './sees-record.ts';
 import type { TableCatalog } from './table-catalog.ts';
@@ -34,10 +34,10 @@ export async function readRecord(
     return isUnchanged(preconditions, version) ? { kind: 'unchanged', version } : { kind: 'found', record, version };
   } catch (error) {
     if (error instanceof Refused && error.outcome.kind === 'refused') return error.outcome;
-    const code = readDriverError(error)?.code ?? '';
-    if (code === '42501' && visibility.kind === 'rls') return { kind: 'refused', code: 'forbidden' };
-    // A key that its type cannot hold names nothing; neither does a policy that cannot read the caller's claims.
-    if (code.startsWith('22')) return NOT_FOUND;
+    // A key that its type cannot hold names nothing.
+    if (readDriverError(error)?.code.startsWith('22') && !(await canHold(database, collection, facts, parts)))
+      return NOT_FOUND;
+    if (isRefusedByPolicy(visibility, error)) return { kind: 'refused', code: 'forbidden' };
     catalog.forget(collection);
     throw error;
   }

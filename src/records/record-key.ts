@@ -58,6 +58,14 @@ export function parseKey(collection: Collection, text: string): readonly string[
   return fits ? whole : undefined;
 }
 
+/** The longest key, in UTF-16 units: that of an event's `key`. */
+export const MAX_KEY = 512;
+
+/** Whether a URL can name the key, and an event carry it. */
+export function isAddressable(key: string): boolean {
+  return key !== '' && key !== '.' && key !== '..' && key.length <= MAX_KEY && !/[\p{Cc}\p{Cs}]/u.test(key);
+}
+
 function decode(part: string): string | undefined {
   try {
     return decodeURIComponent(part);

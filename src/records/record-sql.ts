@@ -1,6 +1,8 @@
 /** The statements that read and write single rows of a collection's table, always under the name `t`. */
 import type { Parameter, Transaction } from '../store/postgres/database.ts';
 import { type Collection, quoteName } from './collection.ts';
+import type { CollectionColumn } from './columns.ts';
+import { readDriverError } from './database-refusal.ts';
 import { refuse } from './outcome.ts';
 import { keyOfImage } from './record-key.ts';
 import { splitObject } from './row-text.ts';
@@ -21,9 +23,20 @@ export interface ImageRow {
 
 /** The row as JSON text, with only the columns of the definition: the others may not be the caller's to read. */
 export function imageSql({ columns }: Collection): string {
-  const fields = columns.map(({ column }) => `t.${quoteName(column)}`).join(', ');
+  const fields = columns.map((column) => fieldSql(column)).join(', ');
   // `r.*` and not `r`, which could be a column.
   return `(SELECT to_jsonb(r.*) FROM (SELECT ${fields}) r)::text AS image`;
+}
+
+/**
+ * A column as it can stand in jsonb. A value of type `json` may be none: with the character U+0000, or a number beyond `numeric`. It is
+ * given as its text then, in a string.
+ */
+function fieldSql({ column, sqlType }: CollectionColumn): string {
+  const field = `t.${quoteName(column)}`;
+  if (sqlType.toLowerCase() !== 'json') return field;
+  const isUnfit = `${field}::text ~ '(^|[^\\\\])(\\\\\\\\)*\\\\u0000|[0-9][eE][+-]?[0-9]{4,}'`;
+  return `CASE WHEN ${isUnfit} THEN to_json(${field}::text) ELSE ${field}::json END AS ${quoteName(column)}`;
 }
 
 export function readRow(collection: Collection, { image }: ImageRow): Row {
@@ -40,6 +53,23 @@ export function keySql({ key }: Collection, facts: TableFacts, first: number): s
   return key
     .map(({ column }, at) => `t.${quoteName(column)} = $${first + at}::text::${facts.columns.get(column)?.cast}`)
     .join(' AND ');
+}
+
+/** Whether the key columns' types can hold these texts. */
+export async function canHold(
+  database: Pick<Transaction, 'query'>,
+  { key }: Collection,
+  facts: TableFacts,
+  parts: readonly string[],
+): Promise<boolean> {
+  const casts = key.map(({ column }, at) => `$${at + 1}::text::${facts.columns.get(column)?.cast} IS NOT NULL`);
+  try {
+    await database.query(`SELECT ${casts.join(' AND ')}`, parts, { varies: true });
+    return true;
+  } catch (error) {
+    if (readDriverError(error)?.code.startsWith('22')) return false;
+    throw error;
+  }
 }
 
 /** Reads one row. @param lock whether it shall stay as it is until the transaction ends */

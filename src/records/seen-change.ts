@@ -90,13 +90,14 @@ function insertBody(event: LogEvent): string {
   return bodyOf(event, 'insert', `{"new":${data.get('new')},"version":${data.get('version')}${lacking}}`);
 }
 
+/** Who removed a row, those may know who saw it; who only took it out of their sight, they may not. */
 export function deleteBody(event: LogEvent, version: number): string {
-  return bodyOf(event, 'delete', `{"version":${version}}`);
+  return bodyOf(event, 'delete', `{"version":${version}}`, event.type === 'delete' ? event.actor : undefined);
 }
 
 /** An event body of another type and data, which is JSON text; of the same key, by the same actor and mutation. */
-export function bodyOf(event: LogEvent, type: string, data: string): string {
-  const { actor, mutation } = event;
+export function bodyOf(event: LogEvent, type: string, data: string, actor = event.actor): string {
+  const { mutation } = event;
   const body = encodeEventBody({ type, data: null, key: event.key }, { actor, mutation });
   return body.replace('"data":null', () => `"data":${data}`);
 }

@@ -114,7 +114,10 @@ async function replace(parts: WriteParts, collection: Collection, request: Repla
     async run(transaction, facts) {
       const found = await lockRow(transaction, collection, facts, key);
       // A record that the caller cannot see is one whose key is taken, as it would be on creating it.
-      if (found !== undefined && !sees(found.record)) throw keyTaken(collection);
+      if (found !== undefined && !sees(found.record)) {
+        if (!mayWrite(preconditions, undefined)) throw refuse('precondition-failed');
+        throw keyTaken(collection);
+      }
       if (!mayWrite(preconditions, found?.version)) throw refuse('precondition-failed');
       let row: Row | undefined = found;
       if (found === undefined) [row] = await insertRows(transaction, collection, given, `[${json}]`);

@@ -136,6 +136,26 @@ describe.skipIf((await findPostgres()) === undefined)('the past of a record', { 
     expect((await app.ask('orders/2/history')).body).toEqual({ versions: [], complete: false });
   });
 
+  it('is not known from before the table was captured', async () => {
+    const before = await moment('orders');
+    await made.sql`insert into orders (id, note) values (1, 'a')`;
+    const captured = await moment('orders');
+    await made.sql`update sluice.captures set since = ${captured} where relation = 'orders'::regclass`;
+    await made.sql`update orders set note = 'b'`;
+    const after = await moment('orders');
+    for (const time of ['1999-01-01T00:00:00Z', before]) {
+      const { status, body } = await at('orders/1', time);
+      expect([status, body.code, body.errors]).toEqual([
+        410,
+        'gone',
+        [{ path: 'at', message: `not before ${captured}` }],
+      ]);
+    }
+    expect((await at('orders/1', captured)).body.note).toBe('a');
+    expect((await at('orders/1', after)).body.note).toBe('b');
+    await made.sql`update sluice.captures set since = ${before} where relation = 'orders'::regclass`;
+  });
+
   it('is gone when retention has let go of it, with the oldest time there is', async () => {
     await made.sql`insert into orders (id, note) values (1, 'a')`;
     const first = await moment('orders');
@@ -267,13 +287,13 @@ describe.skipIf((await findPostgres()) === undefined)('the past of a record', { 
       expect(await app.refusal(`orders/1?at=${time}`), time).toBe('400 invalid');
     for (const query of ['limit=0', 'limit=101', 'limit=x', 'before=x', 'before=abcdefghij-3'])
       expect(await app.refusal(`orders/1/history?${query}`), query).toBe('400 invalid');
-    const past = '2001-01-01T00:00:00Z';
+    const past = await moment('orders');
     for (const path of ['orders/x', 'orders/2', 'slots/tomorrowish', "orders/1'--", 'seats/a']) {
       expect(await app.refusal(`${path}?at=${past}`), path).toBe('404 not-found');
       expect(await app.refusal(`${path}/history`), path).toBe('404 not-found');
     }
     expect(await app.refusal(`nothing/1?at=${past}`)).toBe('404 not-found');
-    expect(await app.refusal(`orders/1?at=${past}`)).toBe('404 not-found');
+    expect(await app.refusal(`orders/1?at=2001-01-01T00:00:00Z`)).toBe('410 gone');
     expect(app.faults).toEqual([]);
   });
 });

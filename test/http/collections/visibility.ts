@@ -121,7 +121,7 @@ export function visibility(app: Running): void {
       await app().database.query(`insert into strict_docs values (1, gen_random_uuid())`);
       expect(await app().refusal('strict', { as: ada })).toBe('403 forbidden');
       expect(await app().refusal('strict?filter=id%3Deq.1', { as: ada })).toBe('403 forbidden');
-      expect(await app().refusal('strict/1', { as: ada })).toBe('404 not-found');
+      expect(await app().refusal('strict/1', { as: ada })).toBe('403 forbidden');
       const owner = crypto.randomUUID();
       expect(await app().refusal('strict', { as: ada, body: { id: 2, owner } })).toBe('403 forbidden');
       expect((await app().ask('strict', { as: caller(owner), body: { id: 2, owner } })).status).toBe(201);

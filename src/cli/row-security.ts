@@ -1,0 +1,62 @@
+/** `sluice row-security`: the roles and functions that policies of PostgREST and Supabase rely on. */
+import { type Command, Option } from 'commander';
+import { installRowSecurity, missingRowSecurity } from '../records/install-row-security.ts';
+import { type DatabaseFlags, withDatabase } from './capture-database.ts';
+import type { Context } from './context.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { printable } from './terminal.ts';
+
+const HELP = `
+The roles anon and authenticated, and auth.uid(), auth.role() and auth.jwt(), which read the claims of whoever asks. What is
+there already stays as it is. A server with a collection under rls() brings the same about when it starts, if it may.
+
+Exit codes: 0 done, 1 not allowed, 2 not understood, 4 database unreachable.`;
+
+export function addRowSecurityCommand(program: Command, context: Context, onEnd: (exitCode: number) => void): void {
+  const rowSecurity = program
+    .command('row-security')
+    .configureHelp({ showGlobalOptions: false })
+    .summary('prepare a database for row-level security')
+    .description(
+      'Prepares a database for collections under rls(), so that policies can be written before a server starts.',
+    );
+  command(rowSecurity, 'install', 'create what is missing').action(async (flags: DatabaseFlags) =>
+    onEnd(await install(context, flags)),
+  );
+  command(rowSecurity, 'print', 'print what is missing as SQL, for somebody who may run it').action(
+    async (flags: DatabaseFlags) => onEnd(await print(context, flags)),
+  );
+}
+
+function command(parent: Command, usage: string, summary: string): Command {
+  return parent
+    .command(usage)
+    .configureHelp({ showGlobalOptions: false })
+    .description(summary)
+    .addOption(new Option('--database-url <url>', 'a Postgres server (DATABASE_URL)'))
+    .addOption(new Option('--data-dir <dir>', 'where the embedded Postgres is (DATA_DIR)'))
+    .addHelpText('after', HELP);
+}
+
+async function install(context: Context, flags: DatabaseFlags): Promise<number> {
+  const result = await withDatabase(context, flags, installRowSecurity);
+  if (!result.ok)
+    throw new CommandError(
+      EXIT.failure,
+      `this role may not do that (${printable(result.reason)}). Have somebody run:\n${asSql(result.statements)}`,
+    );
+  if (result.done.length === 0) context.terminal.say('everything was there already');
+  else await context.terminal.print(`${asSql(result.done)}\n`);
+  return EXIT.ok;
+}
+
+async function print(context: Context, flags: DatabaseFlags): Promise<number> {
+  const statements = await withDatabase(context, flags, missingRowSecurity);
+  if (statements.length === 0) context.terminal.say('nothing is missing');
+  else await context.terminal.print(`${asSql(statements)}\n`);
+  return EXIT.ok;
+}
+
+function asSql(statements: readonly string[]): string {
+  return statements.map((statement) => `${statement};`).join('\n');
+}
