@@ -6,6 +6,7 @@ import { CollectionsApp } from './app.ts';
 import { badInput } from './bad-input.ts';
 import { constraints } from './constraints.ts';
 import { merging } from './merging.ts';
+import { odd } from './odd.ts';
 import { reading } from './reading.ts';
 import { createTables } from './tables.ts';
 import { visibility } from './visibility.ts';
@@ -27,7 +28,9 @@ export function collectionsSuite(
     });
     afterAll(() => opened.close());
     beforeEach(async () => {
-      await opened.database.query('truncate orders, seats, docs, notes, strict_docs, sluice.writes');
+      await opened.database.query(
+        'truncate orders, seats, docs, notes, strict_docs, odd, names, ledger, slots, sluice.writes',
+      );
       app = new CollectionsApp(opened.database);
     });
     reading(() => app);
@@ -36,5 +39,6 @@ export function collectionsSuite(
     merging(() => app);
     visibility(() => app);
     badInput(() => app);
+    odd(() => app);
   });
 }

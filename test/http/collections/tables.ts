@@ -2,7 +2,9 @@
 import {
   bigint,
   boolean,
+  doublePrecision,
   integer,
+  json,
   jsonb,
   numeric,
   pgEnum,
@@ -59,8 +61,19 @@ const STATEMENTS = [
   `create policy mine on strict_docs using (
      owner = (current_setting('request.jwt.claims', true)::json ->> 'sub')::uuid)`,
   `grant select, insert on strict_docs to authenticated`,
+  `create table odd (
+    id int primary key, r jsonb, t text, k int, "toString" text, js json, f8 float8, num numeric, grid int[],
+    version int not null default 1)`,
+  `create function refuse_odd() returns trigger language plpgsql as $$ begin
+     if new.t ~ '^raise ' then raise exception 'inner text' using errcode = substr(new.t, 7); end if; return new; end $$`,
+  `create trigger refuse before insert or update on odd for each row execute function refuse_odd()`,
+  `create table names (name text primary key, note text, version int not null default 1)`,
+  `create table ledger (id int primary key, tenant text not null, body text, items int not null default 0, version int not null default 1)`,
+  `alter table ledger enable row level security`,
+  `create policy mine on ledger using (tenant = current_setting('request.jwt.claims', true)::json ->> 'tenant')`,
+  `grant select, insert, update, delete on ledger to authenticated`,
   `create table slots (at timestamptz primary key, note text, version int not null default 1)`,
-  ...['customers', 'orders', 'slots', 'seats', 'docs', 'notes', 'strict_docs'].map(
+  ...['customers', 'orders', 'slots', 'seats', 'docs', 'notes', 'strict_docs', 'odd', 'names', 'ledger'].map(
     (table) =>
       `create trigger next_version before update on ${table} for each row execute function sluice.next_version()`,
   ),
@@ -129,6 +142,33 @@ const slots = pgTable('slots', {
   version: integer('version').notNull().default(1),
 });
 
+const odd = pgTable('odd', {
+  id: integer('id').primaryKey(),
+  r: jsonb('r'),
+  t: text('t'),
+  k: integer('k'),
+  toString: text('toString'),
+  js: json('js'),
+  f8: doublePrecision('f8'),
+  num: numeric('num'),
+  grid: integer('grid').array(),
+  version: integer('version').notNull().default(1),
+});
+
+const names = pgTable('names', {
+  name: text('name').primaryKey(),
+  note: text('note'),
+  version: integer('version').notNull().default(1),
+});
+
+const ledger = pgTable('ledger', {
+  id: integer('id').primaryKey(),
+  tenant: text('tenant').notNull(),
+  body: text('body'),
+  items: integer('items').notNull().default(0),
+  version: integer('version').notNull().default(1),
+});
+
 export const COLLECTIONS = [
   collection('orders', {
     table: orders,
@@ -141,4 +181,7 @@ export const COLLECTIONS = [
   collection('docs', { table: docs, visibility: rls() }),
   collection('strict', { table: strictDocs, visibility: rls() }),
   collection('notes', { table: notes, visibility: scope((claims, row) => row.owner === claims['sub']) }),
+  collection('odd', { table: odd, visibility: scope((_, row) => row['t'] !== 'hidden') }),
+  collection('names', { table: names, visibility: everyRow() }),
+  collection('ledger', { table: ledger, merge: { items: 'add' }, visibility: rls() }),
 ];
