@@ -7,8 +7,10 @@ import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { Collection } from './collection.ts';
 import { canonicalFilters } from './row-filter.ts';
-import { rowProjection } from './row-projection.ts';
+import { rowSight } from './row-projection.ts';
 import { RowView } from './row-view.ts';
+import { scopeDifference } from './scope-difference.ts';
+import { SucceedingSubscription } from './succeeding-subscription.ts';
 import type { TableFacts } from './table-facts.ts';
 import { viewInterest } from './view-interest.ts';
 import { ViewReader } from './view-reader.ts';
@@ -81,7 +83,7 @@ export class RecordStreams {
     const subscription =
       collection.visibility.kind === 'rls'
         ? await this.#view(streamed, caller, canonical.filters, request, before)
-        : await this.#project(streamed, caller, canonical.filters, request);
+        : await this.#project(streamed, caller, canonical.filters, request, before);
     return { kind: 'subscribed', subscription };
   }
 
@@ -95,14 +97,39 @@ export class RecordStreams {
     caller: Caller,
     filters: readonly Filter[],
     request: SubscribeRequest,
+    before: Subscription | undefined,
   ): Promise<Subscription> {
+    const { topic, types = [] } = request;
     const view = fingerprint(streamed.collection.visibility, caller);
-    const projection = rowProjection(streamed, caller, filters, view);
-    const start = view === '*' ? request.start : startInLog(request.start, await this.#epoch(request.topic), view);
-    const [inner] = await this.#options.broker.subscribe([{ ...request, start, filters: [], projection }]);
-    if (inner === undefined) throw new Error('the broker gave too few subscriptions');
-    if (view === '*') return inner;
-    const name = JSON.stringify([request.topic, projection?.name, request.types]);
+    const { projection, sees } = rowSight(streamed, caller, filters, view);
+    const open = async (start: SubscribeRequest['start']): Promise<Subscription> => {
+      const [inner] = await this.#options.broker.subscribe([{ ...request, start, filters: [], projection }]);
+      if (inner === undefined) throw new Error('the broker gave too few subscriptions');
+      return inner;
+    };
+    if (view === '*') return open(request.start);
+    const batches = this.#sharedBatches(JSON.stringify([topic, projection?.name, types]));
+    const follow = async (start: SubscribeRequest['start']) =>
+      new ViewSubscription(await open(start), view, sees, batches);
+    if (before instanceof ViewSubscription || before instanceof SucceedingSubscription) {
+      const { store, onFault } = this.#options;
+      const left = before instanceof ViewSubscription ? before : before.followed;
+      return new SucceedingSubscription({
+        topic,
+        position: () => before.position,
+        difference: async () =>
+          left === undefined
+            ? { end: await this.#end(topic), told: { kind: 'gap', reason: 'unknown-epoch' } }
+            : scopeDifference(streamed, store, { from: left.left, saw: left.sees, sees, view }),
+        follow: (cursor) => follow({ kind: 'cursor', cursors: [cursor] }),
+        types,
+        onFault,
+      });
+    }
+    return follow(startInLog(request.start, (await this.#end(topic)).epoch, view));
+  }
+
+  #sharedBatches(name: string): WeakMap<EventBatch, EventBatch> {
     let batches = this.#batches.get(name);
     if (batches === undefined) {
       batches = new WeakMap();
@@ -113,13 +140,14 @@ export class RecordStreams {
         break;
       }
     }
-    return new ViewSubscription(inner, view, batches);
+    return batches;
   }
 
-  async #epoch(topic: string): Promise<string> {
+  /** The end of a topic's log. @throws StoreUnavailable */
+  async #end(topic: string): Promise<Cursor> {
     const [range] = await this.#options.store.log.ranges([topic]);
     if (range === undefined) throw new StoreUnavailable('the log gave too few ranges');
-    return range.epoch;
+    return { epoch: range.epoch, seq: range.latest };
   }
 
   async #view(

@@ -9,23 +9,29 @@ import { type Sees, seenChange } from './seen-change.ts';
 import { rowJudge } from './sees-record.ts';
 import type { Caller } from './visibility.ts';
 
+/** What readers of a view see, as the broker asks for it; and the question behind it. */
+export interface RowSight {
+  /** `undefined` where every reader sees every event as it is. */
+  readonly projection: Projection | undefined;
+  readonly sees: Sees;
+}
+
 /**
  * @param filters canonical ones (see `canonicalFilters`)
  * @param view names the caller's view (see `viewEpoch`)
- * @returns `undefined` where every reader sees every event as it is
  */
-export function rowProjection(
+export function rowSight(
   { collection, facts }: Pick<StreamedCollection, 'collection' | 'facts'>,
   caller: Caller,
   filters: readonly Filter[],
   view: string,
-): Projection | undefined {
+): RowSight {
   const { visibility } = collection;
-  if (visibility.kind === 'everyRow' && filters.length === 0) return undefined;
   const inScope = rowJudge(visibility, caller);
   const matches = compileRowFilters(collection, facts, filters);
   const sees: Sees = (row, omitted) => matches(row, omitted) && inScope(row);
-  return {
+  if (visibility.kind === 'everyRow' && filters.length === 0) return { projection: undefined, sees };
+  const projection: Projection = {
     name: JSON.stringify([view, ...filters.map(formatFilter).sort()]),
     project(event) {
       const cursor = event.id === undefined ? undefined : parseCursor(event.id);
@@ -33,4 +39,5 @@ export function rowProjection(
     },
     index: rowIndex(collection, facts, filters),
   };
+  return { projection, sees };
 }

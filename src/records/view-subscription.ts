@@ -3,6 +3,7 @@ import type { Start, Subscriber, Subscription } from '../broker/broker.ts';
 import type { Gap } from '../protocol/control.ts';
 import { type Cursor, formatCursor, parseCursor, viewEpoch } from '../protocol/cursor.ts';
 import { EventBatch } from '../protocol/event-batch.ts';
+import type { Sees } from './seen-change.ts';
 
 /** Of no log: what a cursor is taken for that is not of this view. */
 const NO_EPOCH = '0000000000';
@@ -30,12 +31,22 @@ export class ViewSubscription implements Subscription {
   readonly #view: string;
   /** What the readers of a view share, by what the log's readers share. */
   readonly #batches: WeakMap<EventBatch, EventBatch>;
+  /** What its reader sees. */
+  readonly sees: Sees;
+  /** Where in the log it stood when it was closed. */
+  #left: Cursor | undefined;
 
   /** @param batches one for all subscriptions of the same projection, so that what they share is encoded once */
-  constructor(inner: Subscription, view: string, batches: WeakMap<EventBatch, EventBatch>) {
+  constructor(inner: Subscription, view: string, sees: Sees, batches: WeakMap<EventBatch, EventBatch>) {
     this.#inner = inner;
     this.#view = view;
+    this.sees = sees;
     this.#batches = batches;
+  }
+
+  /** Where in the log it stands, or stood when it was closed. */
+  get left(): Cursor {
+    return this.#left ?? this.#inner.position;
   }
 
   get topic(): string {
@@ -43,7 +54,7 @@ export class ViewSubscription implements Subscription {
   }
 
   get position(): Cursor {
-    return this.#seen(this.#inner.position);
+    return this.#seen(this.left);
   }
 
   get live(): boolean {
@@ -66,6 +77,7 @@ export class ViewSubscription implements Subscription {
   }
 
   close(): void {
+    this.#left ??= this.#inner.position;
     this.#inner.close();
   }
 

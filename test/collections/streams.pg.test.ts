@@ -50,6 +50,10 @@ const COLLECTIONS = [
   collection('risky', { table: risky, visibility: rls() }),
   collection('orders', { table: orders, visibility: everyRow(), filterable: ['status', 'id', 'note'] }),
   collection('mine', { table: orders, visibility: scope((claims, row) => row['owner'] === claims['sub']) }),
+  collection('teams', {
+    table: orders,
+    visibility: scope((claims, row) => row['owner'] === claims['team'] || row['owner'] === claims['sub']),
+  }),
   collection('notes', { table: notes, visibility: rls({ claims: ['team'] }) }),
 ];
 
@@ -193,6 +197,38 @@ describe.skipIf(server === undefined)('streams of collections', () => {
     onTestFinished(() => foreign.close());
     await until('it is told', () => blocks.some(({ event }) => event === '$gap'));
     expect(blocks.find(({ event }) => event === '$gap')?.data).toContain('unknown-epoch');
+  });
+
+  it('under a scope tell the difference when the token is replaced by one that sees other rows', async () => {
+    await system.sql`INSERT INTO orders VALUES (1, 'ann', 'open'), (2, 'red', 'open'), (3, 'cy', 'open'), (4, 'red', 'void')`;
+    const { told, named, blocks } = await follow('teams', {
+      claims: { team: 'none' },
+      query: '&filter=status=eq.open',
+    });
+    const { stream } = JSON.parse(blocks[0]?.data ?? '') as { stream: string };
+    const renew = async (team: string) =>
+      (await ask(`streams/${stream}/token`, { method: 'PUT', claims: { team } })).status;
+    const said = () => told().map(({ type, key }) => `${type} ${key}`);
+    expect(await renew('red')).toBe(200);
+    await until('red is shown', () => said().length === 1);
+    await system.sql`UPDATE orders SET status = 'open' WHERE id = 4`;
+    await until('it goes on', () => said().length === 2);
+    // What changes between the last that was told and the new token is of the difference too.
+    const changed = system.sql`UPDATE orders SET owner = 'blue', note = 'x' WHERE id IN (1, 2)`;
+    expect(await renew('blue')).toBe(200);
+    await changed;
+    await system.sql`INSERT INTO orders VALUES (5, 'blue', 'open'), (6, 'red', 'open')`;
+    await until('blue is shown', () => said().includes('insert 5'));
+    const held = new Map<string, string>();
+    for (const { type, key } of told()) {
+      if (type === 'delete') held.delete(key);
+      else held.set(key, type);
+    }
+    expect([...held.keys()].sort()).toEqual(['1', '2', '5']);
+    expect(said().slice(0, 2)).toEqual(['insert 2', 'insert 4']);
+    expect(said()).toContain('delete 4');
+    expect(JSON.stringify(told())).not.toContain('"key":"6"');
+    expect(named('$gap')).toEqual([]);
   });
 
   it('under row-level security tell the difference when the token is replaced by one that sees other rows', async () => {
