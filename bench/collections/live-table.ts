@@ -58,7 +58,8 @@ export async function openTable(url: string, { rows, parts, visibility }: TableO
     await database.query(`ALTER TABLE ${name} ENABLE ROW LEVEL SECURITY`);
     await database.query(`GRANT SELECT ON ${name} TO authenticated`);
     await database.query(
-      `CREATE POLICY reading ON ${name} FOR SELECT TO authenticated USING (part = (auth.jwt() ->> 'part')::int)`,
+      `CREATE POLICY reading ON ${name} FOR SELECT TO authenticated
+       USING (${visibility === 'by filter' ? 'true' : "part = (auth.jwt() ->> 'part')::int"})`,
     );
     const added = await addCapture(database, name);
     if (!added.ok) throw new Error(added.findings.map(({ message }) => message).join(' '));
