@@ -7,6 +7,7 @@
  * lease or without.
  */
 import type { Database, Transaction } from '../store/postgres/database.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { RelayTargets } from './change.ts';
 import type { OutboxFloor } from './relay-floor.ts';
@@ -153,7 +154,6 @@ async function moveAndLook<Result>(
 /** Somebody else changed a topic's row since the snapshot (retention does), or held a lock: the next attempt may succeed. */
 function stoodInTheWay(error: unknown): boolean {
   if (!(error instanceof StoreUnavailable)) return false;
-  const { cause } = error;
-  const state = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
+  const state = sqlState(error.cause);
   return state === '40001' || state === '40P01' || state === '55P03';
 }

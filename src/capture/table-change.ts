@@ -1,5 +1,6 @@
 /** Changing tables that are in use: in one transaction, and without making their users wait behind us. */
 import type { Database, Transaction } from '../store/postgres/database.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 import { type Finding, fault } from './finding.ts';
 
 /**
@@ -52,8 +53,7 @@ async function guarded<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
-    const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-    if (!BUSY.includes(code)) throw error;
+    if (!BUSY.includes(sqlState(error))) throw error;
     throw new Hindrance(
       fault(
         'busy',

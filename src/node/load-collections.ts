@@ -21,6 +21,10 @@ export async function loadCollections(
   const collections = [...new Set(Object.values(module).flat().filter(isCollection))];
   if (collections.length === 0)
     throw new StartError('collections', `${file} exports no collection: export const orders = collection('orders', …)`);
+  const names = collections.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined)
+    throw new StartError('collections', `${file} exports two collections that are called ${twice}`);
   return liveCollections(collections, { listen: captureHints });
 }
 

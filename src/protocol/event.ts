@@ -48,11 +48,29 @@ export function encodeEventBody(
   input: EventInput,
   origin: { readonly actor?: string | undefined; readonly mutation?: string | undefined } = {},
 ): EventBody {
-  let body = `"type":${JSON.stringify(input.type ?? DEFAULT_TYPE)},"data":${JSON.stringify(input.data)}`;
-  if (input.key !== undefined) body += `,"key":${JSON.stringify(input.key)}`;
-  if (origin.actor !== undefined) body += `,"actor":${JSON.stringify(origin.actor)}`;
-  if (origin.mutation !== undefined) body += `,"mutation":${JSON.stringify(origin.mutation)}`;
-  if (input.version !== undefined) body += `,"version":${input.version}`;
+  const { type = DEFAULT_TYPE, key, version } = input;
+  return renderEventBody(type, JSON.stringify(input.data), { key, ...origin, version });
+}
+
+/** The members of an event besides its type and data. */
+export interface EventBodyRest {
+  readonly key?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly mutation?: string | undefined;
+  readonly version?: number | undefined;
+}
+
+/** As {@link encodeEventBody}, of data that is JSON text already. @param data on one line */
+export function renderEventBody(
+  type: string,
+  data: string,
+  { key, actor, mutation, version }: EventBodyRest,
+): EventBody {
+  let body = `"type":${JSON.stringify(type)},"data":${data}`;
+  if (key !== undefined) body += `,"key":${JSON.stringify(key)}`;
+  if (actor !== undefined) body += `,"actor":${JSON.stringify(actor)}`;
+  if (mutation !== undefined) body += `,"mutation":${JSON.stringify(mutation)}`;
+  if (version !== undefined) body += `,"version":${version}`;
   return `${body}}`;
 }
 

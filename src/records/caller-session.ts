@@ -3,6 +3,7 @@
  * {@link rls} as whom Postgres shall see it. All end with the transaction, so a pooled connection carries nothing over.
  */
 import type { Transaction } from '../store/postgres/database.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 import { Refused } from './outcome.ts';
 import { type Caller, claimsThatCount, type Visibility } from './visibility.ts';
 
@@ -45,7 +46,7 @@ export async function setWireForm(transaction: Transaction, { actor, mutation }:
  */
 export async function becomeCaller(transaction: Transaction, visibility: Visibility, caller: Caller): Promise<void> {
   if (visibility.kind !== 'rls') return;
-  await taken(transaction.query(CALLER, [JSON.stringify(claimsThatCount(visibility, caller)), caller.role]));
+  await orForbidden(transaction.query(CALLER, [JSON.stringify(claimsThatCount(visibility, caller)), caller.role]));
 }
 
 /**
@@ -61,7 +62,7 @@ export async function beginView(
   { topic, captures }: { readonly topic: string; readonly captures: readonly number[] },
 ): Promise<{ readonly latest: number; readonly pending: boolean }> {
   const claims = JSON.stringify(claimsThatCount(visibility, caller));
-  const [row] = await taken(
+  const [row] = await orForbidden(
     transaction.query<{ readonly latest: number | null; readonly pending: boolean }>(BEGIN_VIEW, [
       claims,
       caller.role,
@@ -72,12 +73,12 @@ export async function beginView(
   return { latest: row?.latest ?? 0, pending: row?.pending ?? true };
 }
 
-/** Whether the role could be taken on. */
-async function taken<Answer>(statement: Promise<Answer>): Promise<Answer> {
+/** What a statement that takes on a role answers; where it cannot be taken on, the caller is refused. @throws Refused `forbidden` */
+async function orForbidden<Answer>(statement: Promise<Answer>): Promise<Answer> {
   try {
     return await statement;
   } catch (error) {
-    const state = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+    const state = sqlState(error);
     // 22023: no such role; 42501: not ours to take on; 22P05 and 22021: claims that Postgres cannot hold.
     if (state === '22023' || state === '42501' || state === '22P05' || state === '22021')
       throw new Refused({ kind: 'refused', code: 'forbidden' });

@@ -2,7 +2,7 @@
  * From a captured change to the events that tell it (protocol section 6). The images go from the outbox into the log as text;
  * nothing in them is parsed.
  */
-import type { EventBody } from '../protocol/event.ts';
+import { type EventBody, renderEventBody } from '../protocol/event.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionColumn } from './columns.ts';
 import { type Image, leftOutOf, readImage } from './image.ts';
@@ -96,8 +96,9 @@ function body(
   const omitted = leftOutOf(row, collection.columns);
   const names = collection.columns.filter(({ column }) => omitted.has(column)).map(({ label }) => label);
   const lacking = names.length === 0 ? '' : `,"omitted":[${names.join(',')}]`;
-  let text = `"type":"${type}","data":{${rows},"version":${version}${rest}${lacking}},"key":${JSON.stringify(keyOfImage(collection, row))}`;
-  if (change.actor !== null) text += `,"actor":${JSON.stringify(change.actor)}`;
-  if (change.mutation !== null) text += `,"mutation":${JSON.stringify(change.mutation)}`;
-  return `${text}}`;
+  return renderEventBody(type, `{${rows},"version":${version}${rest}${lacking}}`, {
+    key: keyOfImage(collection, row),
+    actor: change.actor ?? undefined,
+    mutation: change.mutation ?? undefined,
+  });
 }

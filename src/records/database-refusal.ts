@@ -4,6 +4,7 @@
  */
 import type { ProblemCode, ProblemIssue } from '../protocol/problem.ts';
 import type { Database } from '../store/postgres/database.ts';
+import { type DriverError, readDriverError, sqlState } from '../store/postgres/sql-state.ts';
 import { type Collection, quoteName } from './collection.ts';
 import type { Refusal } from './outcome.ts';
 import type { Visibility } from './visibility.ts';
@@ -16,15 +17,6 @@ export interface FailedWrite {
   readonly columns: readonly string[];
   /** The key that was asked for, where what it names is not created: the values' texts. A key that no row can have names nothing. */
   readonly key?: readonly string[];
-}
-
-/** A driver's error: postgres.js and PGlite name the same things differently. */
-interface DriverError {
-  readonly code: string;
-  readonly constraint: string | undefined;
-  readonly schema: string | undefined;
-  readonly table: string | undefined;
-  readonly column: string | undefined;
 }
 
 const CONSTRAINTS: Readonly<Record<string, { readonly code: ProblemCode; readonly message: string }>> = {
@@ -84,7 +76,7 @@ function isRaised(code: string): boolean {
 
 /** Whether Postgres did not let the caller read: no right to the table, or a policy that could make nothing of their claims. */
 export function isRefusedByPolicy({ kind }: Visibility, error: unknown): boolean {
-  const code = readDriverError(error)?.code ?? '';
+  const code = sqlState(error);
   return kind === 'rls' && (code === '42501' || code.startsWith('22') || code === 'P0001');
 }
 
@@ -170,28 +162,7 @@ async function fits(
     );
     return true;
   } catch (error) {
-    if (readDriverError(error)?.code.startsWith('22')) return false;
+    if (sqlState(error).startsWith('22')) return false;
     throw error;
   }
-}
-
-/** `undefined` for what did not come from Postgres. */
-export function readDriverError(error: unknown): DriverError | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error) || typeof error.code !== 'string')
-    return undefined;
-  if (!/^[0-9A-Z]{5}$/.test(error.code)) return undefined;
-  const text = (...names: readonly string[]): string | undefined => {
-    for (const name of names) {
-      const value: unknown = Reflect.get(error, name);
-      if (typeof value === 'string' && value !== '') return value;
-    }
-    return undefined;
-  };
-  return {
-    code: error.code,
-    constraint: text('constraint_name', 'constraint'),
-    schema: text('schema_name', 'schema'),
-    table: text('table_name', 'table'),
-    column: text('column_name', 'column'),
-  };
 }

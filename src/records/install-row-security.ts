@@ -4,6 +4,7 @@
  * stay as they are.
  */
 import type { Database, Transaction } from '../store/postgres/database.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 
 export type RowSecurityInstall =
   | {
@@ -49,7 +50,7 @@ export async function installRowSecurity(
       });
       return { ok: true, done: statements };
     } catch (error) {
-      const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+      const code = sqlState(error);
       // Somebody did the same at the same moment, here or (roles belong to the whole server) in another database: look again.
       if (ALREADY_THERE.includes(code) && attempt < ATTEMPTS) continue;
       if (!NOT_ALLOWED.includes(code)) throw error;

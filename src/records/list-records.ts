@@ -1,10 +1,12 @@
 /** Lists: filtered, ordered, by pages, each with the cursor of the moment that it shows. */
+
 import { formatCursor, viewEpoch } from '../protocol/cursor.ts';
 import { type Filter, formatFilter } from '../protocol/filter.ts';
 import type { Database, Transaction } from '../store/postgres/database.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 import { becomeCaller, setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
-import { isRefusedByPolicy, readDriverError } from './database-refusal.ts';
+import { isRefusedByPolicy } from './database-refusal.ts';
 import { endOfLog } from './end-of-log.ts';
 import { afterSql, Bindings, filterSql, misfit, orderSql, placeSql, readFilters, readOrder } from './list-sql.ts';
 import { type Listed, type Refusal, Refused, refuse } from './outcome.ts';
@@ -158,7 +160,7 @@ async function collect(
 /** What the caller did wrong, when it was the caller. Their values were found to be sound before. */
 function explain({ visibility }: Collection, { filters, order }: ListQuery, error: unknown): Refusal | undefined {
   // A type without an order can neither be filtered nor ordered by.
-  if (readDriverError(error)?.code === '42883' && (filters.length > 0 || order !== undefined))
+  if (sqlState(error) === '42883' && (filters.length > 0 || order !== undefined))
     return { kind: 'refused', code: 'invalid-filter' };
   return isRefusedByPolicy(visibility, error) ? { kind: 'refused', code: 'forbidden' } : undefined;
 }

@@ -5,12 +5,13 @@
  * with `scope()` by each row as it was, with `everyRow()` not at all. Postgres cannot be asked about rows of the past, so with
  * `rls()` only those may ask who may see everything: that is for whoever calls this to see to.
  */
+
 import { formatCursor, parseCursor, viewEpoch } from '../protocol/cursor.ts';
 import { isUnchanged } from '../protocol/preconditions.ts';
 import type { Transaction } from '../store/postgres/database.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 import { setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
-import { readDriverError } from './database-refusal.ts';
 import { type Found, type Recounted, type Refusal, Refused, refuse, type Unchanged } from './outcome.ts';
 import {
   changesOf,
@@ -69,7 +70,7 @@ export function createPast({ catalog, drained, epochOf }: PastParts): Past {
     } catch (error) {
       if (error instanceof Refused && error.outcome.kind === 'refused') return error.outcome;
       // A key that its type cannot hold names nothing.
-      if (readDriverError(error)?.code?.startsWith('22')) return { kind: 'refused', code: 'not-found' };
+      if (sqlState(error).startsWith('22')) return { kind: 'refused', code: 'not-found' };
       catalog.forget(collection);
       throw error;
     }

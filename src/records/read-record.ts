@@ -2,9 +2,10 @@
 
 import { isUnchanged } from '../protocol/preconditions.ts';
 import type { Database } from '../store/postgres/database.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 import { becomeCaller, setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
-import { isRefusedByPolicy, readDriverError } from './database-refusal.ts';
+import { isRefusedByPolicy } from './database-refusal.ts';
 import { type Found, type Refusal, Refused, type Unchanged } from './outcome.ts';
 import { parseKey } from './record-key.ts';
 import { canHold, selectRow } from './record-sql.ts';
@@ -35,8 +36,7 @@ export async function readRecord(
   } catch (error) {
     if (error instanceof Refused && error.outcome.kind === 'refused') return error.outcome;
     // A key that its type cannot hold names nothing.
-    if (readDriverError(error)?.code.startsWith('22') && !(await canHold(database, collection, facts, parts)))
-      return NOT_FOUND;
+    if (sqlState(error).startsWith('22') && !(await canHold(database, collection, facts, parts))) return NOT_FOUND;
     if (isRefusedByPolicy(visibility, error)) return { kind: 'refused', code: 'forbidden' };
     catalog.forget(collection);
     throw error;

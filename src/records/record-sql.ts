@@ -1,8 +1,9 @@
 /** The statements that read and write single rows of a collection's table, always under the name `t`. */
+
 import type { Parameter, Transaction } from '../store/postgres/database.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 import { type Collection, quoteName } from './collection.ts';
 import type { CollectionColumn } from './columns.ts';
-import { readDriverError } from './database-refusal.ts';
 import { refuse } from './outcome.ts';
 import { keyOfImage } from './record-key.ts';
 import { splitObject } from './row-text.ts';
@@ -67,7 +68,7 @@ export async function canHold(
     await database.query(`SELECT ${casts.join(' AND ')}`, parts, { varies: true });
     return true;
   } catch (error) {
-    if (readDriverError(error)?.code.startsWith('22')) return false;
+    if (sqlState(error).startsWith('22')) return false;
     throw error;
   }
 }

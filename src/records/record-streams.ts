@@ -38,7 +38,7 @@ export interface RecordStreamsOptions {
 }
 
 /** Views of one node, each of which holds the keys of its rows and asks the database about every change. */
-const MAX_VIEWS = 10_000;
+const MAX_VIEWS = 20_000;
 /** Projections whose batches are shared. */
 const MAX_SHARED = 10_000;
 

@@ -7,6 +7,7 @@
  */
 import { compareValues, compileFilters, type Filter } from '../protocol/filter.ts';
 import type { Database } from '../store/postgres/database.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 import { setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionColumn } from './columns.ts';
@@ -89,8 +90,7 @@ async function asOnWire(
     });
   } catch (error) {
     // Class 22 is data exceptions: the text is no value of the type (PostgreSQL, appendix A).
-    if (typeof error === 'object' && error !== null && 'code' in error && String(error.code).startsWith('22'))
-      return undefined;
+    if (sqlState(error).startsWith('22')) return undefined;
     throw error;
   }
 }

@@ -2,7 +2,7 @@
  * A change as the log holds it, made into what one reader may see of it: a row that becomes visible arrives as `insert`, one that
  * stops being visible as `delete` with the key only, and one that was and is visible as it is (protocol section 6).
  */
-import { encodeEventBody } from '../protocol/event.ts';
+import { renderEventBody } from '../protocol/event.ts';
 import type { LogEvent } from '../protocol/event-batch.ts';
 import { splitObject } from './row-text.ts';
 import type { WireRecord } from './wire-types.ts';
@@ -92,12 +92,12 @@ function insertBody(event: LogEvent): string {
 
 /** Who removed a row, those may know who saw it; who only took it out of their sight, they may not. */
 export function deleteBody(event: LogEvent, version: number): string {
-  return bodyOf(event, 'delete', `{"version":${version}}`, event.type === 'delete' ? event.actor : undefined);
+  const { key, mutation } = event;
+  const actor = event.type === 'delete' ? event.actor : undefined;
+  return renderEventBody('delete', `{"version":${version}}`, { key, actor, mutation });
 }
 
 /** An event body of another type and data, which is JSON text; of the same key, by the same actor and mutation. */
-export function bodyOf(event: LogEvent, type: string, data: string, actor = event.actor): string {
-  const { mutation } = event;
-  const body = encodeEventBody({ type, data: null, key: event.key }, { actor, mutation });
-  return body.replace('"data":null', () => `"data":${data}`);
+export function bodyOf({ key, actor, mutation }: LogEvent, type: string, data: string): string {
+  return renderEventBody(type, data, { key, actor, mutation });
 }

@@ -1,6 +1,6 @@
 /** The events that a view tells, made of rows as they are. */
 import { type Cursor, viewEpoch } from '../protocol/cursor.ts';
-import { renderHead } from '../protocol/event.ts';
+import { renderEventBody, renderHead } from '../protocol/event.ts';
 import { LogEvent } from '../protocol/event-batch.ts';
 import { type Difference, versionOf } from './held-rows.ts';
 import { bodyOf, deleteBody } from './seen-change.ts';
@@ -38,7 +38,7 @@ export function bodiesOfDifference(
 
 /** An event that only says which row is meant. */
 export function rowEvent(topic: string, key: string): LogEvent {
-  return new LogEvent(undefined, renderHead(topic, 0), `"type":"$row","data":null,"key":${JSON.stringify(key)}}`);
+  return new LogEvent(undefined, renderHead(topic, 0), renderEventBody('$row', 'null', { key }));
 }
 
 /**

@@ -1,14 +1,15 @@
 /** Where a view's rows and changes come from: the table, as its callers see it, and the collection's log. */
+
 import { readPage } from '../broker/event-page.ts';
 import type { GapReason } from '../protocol/control.ts';
 import type { LogEvent } from '../protocol/event-batch.ts';
 import type { Filter } from '../protocol/filter.ts';
 import type { Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { beginView } from './caller-session.ts';
 import type { Collection } from './collection.ts';
-import { readDriverError } from './database-refusal.ts';
 import { endOfLog } from './end-of-log.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
@@ -93,8 +94,6 @@ export function createViewSource({
   const matches = compileRowFilters(collection, facts, filters);
   const isOf = concerns(collection, facts, filters);
 
-  const fields = new Set(filters.map(({ path }) => path.join('.')));
-
   const judge = (record: string): number | undefined => {
     const row = JSON.parse(record) as WireRecord;
     return matches(row) ? Number(row[collection.version.property]) : undefined;
@@ -109,16 +108,13 @@ export function createViewSource({
           const all = await read(transaction);
           if (all.length > most) throw new ViewTooLarge(`more than ${most} rows of ${topic} are visible`);
           const rows = new Map<string, string>();
-          for (const { key, record, token } of all) {
-            const version = judge(record);
-            if (version !== undefined) rows.set(key, `${version} ${token}`);
-          }
+          for (const { key, version, token } of all) rows.set(key, `${Number(version)} ${token}`);
           return { epoch: store.epochOf(topic, end.incarnation), seq: end.latest, rows };
         });
       try {
         return await readAt(async (transaction) => {
           await beginView(transaction, collection.visibility, caller, { topic, captures: captures() });
-          return readRowTokens(transaction, collection, { properties: fields, limit: most + 1 });
+          return readRowTokens(transaction, { collection, facts }, { filters, limit: most + 1 });
         });
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -175,5 +171,5 @@ export function createViewSource({
 
 /** That Postgres answered, and with an error: a missing right or role, or a policy that fails for this caller. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof Refused || (!(error instanceof StoreUnavailable) && readDriverError(error) !== undefined);
+  return error instanceof Refused || (!(error instanceof StoreUnavailable) && sqlState(error) !== '');
 }

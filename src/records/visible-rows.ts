@@ -1,8 +1,12 @@
 /** The rows of a collection that a caller of `rls()` can see at this moment, as Postgres itself decides. */
+import type { Filter } from '../protocol/filter.ts';
 import type { Transaction } from '../store/postgres/database.ts';
 import { type Collection, quoteName } from './collection.ts';
+import { Bindings, filterSql } from './list-sql.ts';
 import { keyOfImage, parseKey } from './record-key.ts';
 import { type ImageRow, imageSql } from './record-sql.ts';
+import type { StreamedCollection } from './record-streams.ts';
+import { splitObject } from './row-text.ts';
 import { toWire } from './wire-row.ts';
 
 export interface VisibleRow {
@@ -55,36 +59,38 @@ export function keyColumns(collection: Collection, key: string): KeyColumns | un
 /** A row of which only as much is known as a view keeps of it. */
 export interface RowToken {
   readonly key: string;
+  readonly version: string;
   readonly token: string;
-  /** The fields asked for, the key and the version, in wire form. */
-  readonly record: string;
 }
 
 /**
  * Reads the tokens of all rows, as {@link readVisibleRows} would give them.
  *
- * @param properties the fields that are wanted besides the key and the version
+ * @param filters canonical ones (see `canonicalFilters`): only rows for which all hold
  * @throws the driver's error when the role may not read the table
  */
 export async function readRowTokens(
   transaction: Transaction,
-  collection: Collection,
-  { properties, limit }: { readonly properties: ReadonlySet<string>; readonly limit: number },
+  { collection, facts }: Pick<StreamedCollection, 'collection' | 'facts'>,
+  { filters, limit }: { readonly filters: readonly Filter[]; readonly limit: number },
 ): Promise<readonly RowToken[]> {
-  const { sqlName, columns, key, version } = collection;
-  const few = columns.filter((column) => properties.has(column.property) || key.includes(column) || column === version);
+  const { sqlName, key, version } = collection;
+  const few = key.includes(version) ? key : [...key, version];
+  const bindings = new Bindings();
+  const most = bindings.bindNumber(limit);
+  const conditions = filters.map((filter) => filterSql(collection, facts, filter, bindings));
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
   const rows = await transaction.query<TokenRow>(
     `SELECT (SELECT to_jsonb(s.*) FROM (SELECT ${few.map(({ column }) => `t.${quoteName(column)}`).join(', ')}) s)::text AS image,
        hashtextextended(i.image, 0)::text AS token
-     FROM ${sqlName} t CROSS JOIN LATERAL (SELECT ${imageSql(collection)}) i LIMIT $1`,
-    [limit],
+     FROM ${sqlName} t CROSS JOIN LATERAL (SELECT ${imageSql(collection)}) i ${where} LIMIT ${most}`,
+    bindings.values,
     { varies: true },
   );
-  return rows.map(({ image, token }) => ({
-    key: keyOfImage(collection, image),
-    record: toWire(collection, image),
-    token,
-  }));
+  return rows.map(({ image, token }) => {
+    const members = splitObject(image);
+    return { key: keyOfImage(collection, members), version: members.get(version.column) ?? '', token };
+  });
 }
 
 interface TokenRow extends ImageRow {

@@ -1,9 +1,11 @@
 /** The transaction of a write: settings, idempotency, the caller's role, and what a failure means. */
+
 import type { Transaction } from '../store/postgres/database.ts';
+import { sqlState } from '../store/postgres/sql-state.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { becomeCaller, leaveCaller, setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
-import { explainFailure, type FailedWrite, isKeyTaken, readDriverError } from './database-refusal.ts';
+import { explainFailure, type FailedWrite, isKeyTaken } from './database-refusal.ts';
 import { type Conflict, type Refusal, Refused, refuse, type Written } from './outcome.ts';
 import type { RecordsOptions, WriteRequest } from './records.ts';
 import { claimWrite, keepWrite } from './remembered-write.ts';
@@ -65,7 +67,7 @@ export async function writeRecords(
       if (attempt < ATTEMPTS && retryOnKey && (await isKeyTaken(database, failure, error))) continue;
       const refusal = await explainFailure(database, failure, error);
       if (refusal !== undefined) return refusal;
-      if (readDriverError(error) !== undefined) catalog.forget(collection);
+      if (sqlState(error) !== '') catalog.forget(collection);
       throw error;
     }
   }
@@ -96,6 +98,6 @@ async function answerAgain(
 
 /** A serialisation failure or a deadlock: nobody's mistake, and the next attempt may well succeed. */
 function isCollision(error: unknown): boolean {
-  const code = readDriverError(error instanceof StoreUnavailable ? error.cause : error)?.code;
+  const code = sqlState(error instanceof StoreUnavailable ? error.cause : error);
   return code === '40001' || code === '40P01';
 }

@@ -81,6 +81,7 @@ describe.skipIf((await findPostgres()) === undefined)('the past of records on a 
     const { code, stdout } = await run(args, { env });
     const { events } = (await ask(0, 'topics/parcels/events?format=json')).body;
     expect(code).toBe(0);
+    expect(events.length).toBeGreaterThan(0);
     expect(linesOf(stdout).map((line) => JSON.parse(line))).toEqual(events);
     expect((await run([...args, '--into', 'copy'], { env })).code).toBe(0);
     const copied = (await ask(1, 'topics/copy/events?format=json')).body.events;

@@ -1,6 +1,7 @@
 /** The wire form against Postgres itself: what is written in it is stored, and what is stored is read back in it. */
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { setWireForm } from '../../src/records/caller-session.ts';
 import { collection } from '../../src/records/collection.ts';
 import { keyOfImage, parseKey } from '../../src/records/record-key.ts';
 import { rls } from '../../src/records/visibility.ts';
@@ -16,18 +17,15 @@ const orders = collection('orders', { table: ordersTable, visibility: rls() });
 const customerId = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
 const server = await findPostgres();
 
-const SETTINGS = `select set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true),
-  set_config('IntervalStyle', 'iso_8601', true), set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true)`;
-
 /** Stores a record with the columns that it has, and answers the row's image. */
 function store(database: Database, record: Readonly<Record<string, unknown>>): Promise<string> {
   const columns = orders.columns
     .filter(({ property }) => Object.hasOwn(record, property))
     .map(({ column }) => `"${column}"`)
     .join(', ');
-  return database.transaction(async ({ query }) => {
-    await query(SETTINGS);
-    const [row] = await query<{ image: string }>(
+  return database.transaction(async (transaction) => {
+    await setWireForm(transaction);
+    const [row] = await transaction.query<{ image: string }>(
       `insert into orders (${columns}) select ${columns} from jsonb_populate_record(null::orders, $1::text::jsonb)
        returning to_jsonb(orders)::text as image`,
       [toColumns(orders, record)],

@@ -97,7 +97,6 @@ export function reading(app: Running): void {
       ['urgent=is.false', [2]],
       ['urgent=eq.true', [1]],
       ['status=is.true', []],
-      ['code=in.("a,1","b""")', []],
       ['code=in.("a,1",b)', [1, 2]],
       ['code=gt.Z', [1, 2]],
       ['placedAt=gte.2024-02-01T01:00:00+01:00', [2]],
@@ -121,8 +120,7 @@ export function reading(app: Running): void {
         },
         { id: 3, code: 'C', status: 'paid', total: 100, stock: 7 },
       );
-      if (filter.includes('""')) expect(await app().refusal(`orders?filter=${q(filter)}`)).toBe('400 invalid-filter');
-      else expect(await app().ids(`orders?filter=${q(filter)}`)).toEqual(expected);
+      expect(await app().ids(`orders?filter=${q(filter)}`)).toEqual(expected);
     });
 
     it('needs all of its filters to hold', async () => {
@@ -201,6 +199,7 @@ export function reading(app: Running): void {
 
     it.each([
       ['filter=stock', 'invalid-filter'],
+      ['filter=code%3Din.("a,1","b""")', 'invalid-filter'],
       ['filter=nothing%3Deq.1', 'invalid-filter'],
       ['filter=hidden%3Deq.1', 'invalid-filter'],
       ['filter=meta%3Deq.1', 'invalid-filter'],

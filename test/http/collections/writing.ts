@@ -111,7 +111,7 @@ export function writing(app: Running): void {
       ['"1', 400],
       ['', 400],
       ['"a" "1"', 400],
-    ])('If-Match: %s', async (value, status) => {
+    ])('with If-Match: %s answer %i', async (value, status) => {
       for (const [method, body] of [
         ['PUT', {}],
         ['PATCH', { note: 'y' }],
@@ -125,7 +125,7 @@ export function writing(app: Running): void {
       }
     });
 
-    it('If-Match on what is not there', async () => {
+    it('with If-Match answer 412 to PUT of a record that is not there, and 404 to all others', async () => {
       expect(await app().refusal('orders/1', { method: 'PUT', body: {}, headers: tag('*') })).toBe(
         '412 precondition-failed',
       );
