@@ -8,8 +8,9 @@ import { netChanges } from './net-changes.ts';
 import type { WaitingTransaction } from './relay-plan.ts';
 import { UnreadableChange } from './unreadable-change.ts';
 
-/** Changes that are read in one statement: each may have two images of 1 MiB. */
-const LOOK = 100;
+/** Changes that are read in one statement at most, and the bytes of images after which it ends: each change may have two of 1 MiB. */
+const LOOK = 1000;
+const LOOK_BYTES = 1024 * 1024;
 /** Changes that are deleted in one statement. */
 const DELETED = 50_000;
 
@@ -18,7 +19,12 @@ const OF_TRANSACTION = 'id > $1::bigint AND id <= $2::bigint AND capture = ANY (
 const LOOK_THROUGH = `
   SELECT id, xact::text AS transaction, capture, operation::text AS operation, actor, mutation, old::text AS old, new::text AS new,
     hashtextextended(old::text, 0)::text AS old_digest, hashtextextended(new::text, 0)::text AS new_digest
-  FROM sluice.changes WHERE ${OF_TRANSACTION} ORDER BY id LIMIT ${LOOK}`;
+  FROM (
+    SELECT c.*, sum(bytes) OVER (ORDER BY id) - bytes AS before FROM (
+      SELECT *, coalesce(pg_column_size(old), 0) + coalesce(pg_column_size(new), 0) AS bytes
+      FROM sluice.changes WHERE ${OF_TRANSACTION} ORDER BY id LIMIT ${LOOK}
+    ) c
+  ) running WHERE before < ${LOOK_BYTES} ORDER BY id`;
 
 const IMAGES = 'SELECT id, old::text AS old, new::text AS new FROM sluice.changes WHERE id = ANY ($1::bigint[])';
 
@@ -33,12 +39,14 @@ interface Looked extends Change {
 interface ImagePlace {
   readonly id: number;
   readonly side: 'old' | 'new';
+  /** Of its text, in UTF-16 units. */
+  readonly length: number;
 }
 
 export interface NetPlan {
   /** How many changes it was made of. */
   readonly changes: number;
-  /** The net changes of a target, in their order, in lists of at most 100. @throws StoreUnavailable */
+  /** The net changes of a target, in their order, in lists of at most 1,000 or about 1 MiB. @throws StoreUnavailable */
   of(target: RelayTarget): AsyncGenerator<readonly Change[], void, void>;
   /** Takes the changes out of the outbox. @throws StoreUnavailable */
   take(): Promise<void>;
@@ -64,7 +72,7 @@ export async function planNetChanges(
       for (const [capture, target] of targets)
         if (row.capture === capture) found.get(target)?.push(digested(row, target, places.get(target)));
     const end = rows.at(-1)?.id;
-    if (rows.length < LOOK || end === undefined) break;
+    if (end === undefined) break;
     from = end;
   }
 
@@ -86,7 +94,7 @@ export async function planNetChanges(
       const own = found.get(target) ?? [];
       const net = target.keyOf === undefined ? own : netChanges(own, keyOfToken);
       const at = places.get(target) ?? new Map();
-      for (let from = 0; from < net.length; from += LOOK) yield await images(net.slice(from, from + LOOK), at);
+      for (const some of toLists(net, (token) => at.get(token)?.length ?? 0)) yield await images(some, at);
     },
     async take() {
       for (let from = first - 1; from < last; from += DELETED)
@@ -108,11 +116,27 @@ function digested(row: Looked, { keyOf }: RelayTarget, places: Map<string, Image
   const token = (side: ImagePlace['side'], image: string | null, digest: string | null): string | null => {
     if (image === null) return null;
     const name = keyOf === undefined ? `${id} ${side}` : `${keyIn(image)}\0${digest}`;
-    places?.set(name, { id, side });
+    places?.set(name, { id, side, length: image.length });
     return name;
   };
   const old = token('old', row.old, row.old_digest);
   return { id, transaction, capture, operation, actor, mutation, old, new: token('new', row.new, row.new_digest) };
+}
+
+/** Cuts changes into lists that are read at once. */
+function* toLists(changes: readonly Change[], lengthOf: (token: string) => number): Generator<readonly Change[]> {
+  let list: Change[] = [];
+  let length = 0;
+  for (const change of changes) {
+    if (list.length === LOOK || (list.length > 0 && length >= LOOK_BYTES)) {
+      yield list;
+      list = [];
+      length = 0;
+    }
+    list.push(change);
+    for (const token of [change.old, change.new]) if (token !== null) length += lengthOf(token);
+  }
+  if (list.length > 0) yield list;
 }
 
 function keyOfToken(token: string): string {

@@ -6,8 +6,8 @@ import type { Collection } from '../records/collection.ts';
 import type { Database } from '../store/postgres/database.ts';
 
 const FIND = `
-  SELECT wanted.name AS table, x.id FROM unnest($1::text[]) wanted (name)
-  JOIN sluice.captures x ON x.relation = to_regclass(wanted.name)`;
+  SELECT wanted.name AS table, x.id, x.since::text AS since FROM unnest($1::text[]) wanted (name)
+  JOIN sluice.captures x ON x.relation = to_regclass(wanted.name) ORDER BY 1`;
 
 export interface CapturesFound {
   /** Tables, as SQL writes them, that are not captured. */
@@ -22,6 +22,8 @@ export class CollectionCaptures {
   #targets: ReadonlyMap<number, readonly RelayTarget[]> = new Map();
   /** The table's own capture comes first. */
   #byCollection: ReadonlyMap<string, readonly number[]> = new Map();
+  /** What was found last, as text. */
+  #seen = '';
 
   constructor(database: Database, collections: readonly Collection[]) {
     this.#database = database;
@@ -42,8 +44,10 @@ export class CollectionCaptures {
   async find(): Promise<CapturesFound> {
     const wanted = wantedCaptures(this.#collections);
     const tables = [...new Set(wanted.map(({ table }) => table))];
-    const rows = await this.#database.query<{ readonly table: string; readonly id: number }>(FIND, [tables]);
+    type Row = { readonly table: string; readonly id: number; readonly since: string };
+    const rows = await this.#database.query<Row>(FIND, [tables]);
     const ids = new Map(rows.map(({ table, id }) => [table, id]));
+    const seen = JSON.stringify(rows);
     const byCollection = new Map<string, readonly number[]>();
     for (const collection of this.#collections) {
       const all = [collection.sqlName, ...dependenciesOf(collection)].map((table) => ids.get(table));
@@ -51,7 +55,7 @@ export class CollectionCaptures {
       const [own] = found;
       if (own === undefined || found.length < all.length) continue;
       // Before its changes are moved: they belong into the log that begins here.
-      await keepContinuous(this.#database, collection.name, own, [...new Set(found)]);
+      if (seen !== this.#seen) await keepContinuous(this.#database, collection.name, own, [...new Set(found)]);
       byCollection.set(collection.name, found);
     }
     const targets = new Map<number, RelayTarget[]>();
@@ -60,6 +64,7 @@ export class CollectionCaptures {
       if (id !== undefined && byCollection.has(target.topic)) targets.set(id, [...(targets.get(id) ?? []), target]);
     }
     const lost = [...this.#byCollection.keys()].filter((name) => !byCollection.has(name));
+    this.#seen = seen;
     this.#byCollection = byCollection;
     this.#targets = targets;
     return { missing: tables.filter((table) => !ids.has(table)), lost };

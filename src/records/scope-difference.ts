@@ -41,7 +41,7 @@ export interface ScopeDifference {
 
 /** @throws StoreUnavailable */
 export async function scopeDifference(
-  { collection, drained }: Pick<StreamedCollection, 'collection' | 'drained'>,
+  { collection, facts, drained }: Pick<StreamedCollection, 'collection' | 'facts' | 'drained'>,
   { log, epochOf }: Pick<PostgresStore, 'log' | 'epochOf'>,
   { from, saw, sees, view }: SightChange,
 ): Promise<ScopeDifference> {
@@ -49,7 +49,7 @@ export async function scopeDifference(
   const { end, rows } = await drained(async (transaction) => {
     const { incarnation, latest } = await endOfLog(transaction, topic);
     await setWireForm(transaction);
-    const all = await readVisibleRows(transaction, collection, { limit: MAX_ROWS + 1 });
+    const all = await readVisibleRows(transaction, { collection, facts }, { limit: MAX_ROWS + 1 });
     return { end: { epoch: epochOf(topic, incarnation), seq: latest }, rows: all };
   });
   const gap = (reason: GapReason): ScopeDifference => ({ end, told: { kind: 'gap', reason } });

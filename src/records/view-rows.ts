@@ -44,6 +44,8 @@ export class ViewRows {
   #seq = 0;
   /** Whether all is to be read again. */
   #stale = false;
+  /** Whether Postgres refused to answer when all was read last. */
+  #refused = false;
 
   constructor(options: ViewRowsOptions) {
     this.#options = options;
@@ -86,6 +88,7 @@ export class ViewRows {
     this.#seq = seq;
     this.#stale = false;
     this.#rows.reset(rows);
+    this.#refused = unreadable !== undefined;
     onAnswer(unreadable);
     return { epoch, seq };
   }
@@ -148,6 +151,8 @@ export class ViewRows {
     const before = this.position;
     this.passTo(seq);
     this.#stale = false;
+    const isStillRefused = this.#refused && unreadable !== undefined;
+    this.#refused = unreadable !== undefined;
     onAnswer(unreadable);
     if (!isTold) {
       this.#rows.reset(rows);
@@ -163,7 +168,7 @@ export class ViewRows {
     });
     // They may be newer than the log's end was.
     if (read !== undefined) this.#rows.noteRead(events.slice(gone.length), this.#seq, read);
-    this.#tell(before.seq, inOneStep(source.topic, bodies, before.seq, this.position), true);
+    this.#tell(before.seq, inOneStep(source.topic, bodies, before.seq, this.position), !isStillRefused);
     return true;
   }
 

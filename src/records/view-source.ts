@@ -13,12 +13,13 @@ import type { Collection } from './collection.ts';
 import { endOfLog } from './end-of-log.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
+import { parseKey } from './record-key.ts';
 import { compileRowFilters } from './row-filter.ts';
 import type { TableFacts } from './table-facts.ts';
 import { concerns } from './view-interest.ts';
 import { ViewTooLarge } from './view-too-large.ts';
 import type { Caller } from './visibility.ts';
-import { keyColumns, type RowToken, readRowTokens, readVisibleRows, type VisibleRow } from './visible-rows.ts';
+import { type RowToken, readRowTokens, readVisibleRows, type VisibleRow } from './visible-rows.ts';
 import type { WireRecord } from './wire-types.ts';
 
 export interface SeenRow extends VisibleRow {
@@ -125,7 +126,10 @@ export function createViewSource({
       const rows = new Map<string, SeenRow>();
       let moment: ReadMoment | undefined;
       for (let from = 0; from < keys.length; from += KEYS) {
-        const some = keys.slice(from, from + KEYS).flatMap((key) => keyColumns(collection, key) ?? []);
+        const some = keys.slice(from, from + KEYS).flatMap((key) => {
+          const parts = parseKey(collection, key);
+          return parts === undefined ? [] : [parts];
+        });
         try {
           const visible = await database.transaction(
             async (transaction) => {
@@ -135,7 +139,7 @@ export function createViewSource({
               });
               // Of several reads the log said all only if it did at each, and then up to the last.
               moment = { latest: begun.latest, exact: !begun.pending && (moment?.exact ?? true) };
-              return readVisibleRows(transaction, collection, { keys: some, limit: KEYS });
+              return readVisibleRows(transaction, { collection, facts }, { keys: some, limit: KEYS });
             },
             { isolation: 'repeatable read' },
           );

@@ -7,13 +7,14 @@ import { becomeCaller, leaveCaller, setWireForm } from './caller-session.ts';
 import type { Collection } from './collection.ts';
 import { explainFailure, type FailedWrite, isKeyTaken } from './database-refusal.ts';
 import { type Conflict, type Refusal, Refused, refuse, type Written } from './outcome.ts';
+import { parseKey } from './record-key.ts';
 import type { RecordsOptions, WriteRequest } from './records.ts';
 import { claimWrite, keepWrite } from './remembered-write.ts';
 import { recordFilter } from './sees-record.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { TableFacts } from './table-facts.ts';
 import type { Caller } from './visibility.ts';
-import { keyColumns, readVisibleRows } from './visible-rows.ts';
+import { readVisibleRows } from './visible-rows.ts';
 
 export interface WriteParts extends Pick<RecordsOptions, 'database' | 'kick' | 'versionAt'> {
   readonly catalog: TableCatalog;
@@ -49,7 +50,7 @@ export async function writeRecords(
       const written = await database.transaction(async (transaction) => {
         await setWireForm(transaction, { actor: caller.sub, mutation });
         const earlier = idempotency && (await claimWrite(transaction, idempotency));
-        if (earlier !== undefined) return await answerAgain(transaction, collection, caller, earlier);
+        if (earlier !== undefined) return await answerAgain(transaction, { collection, facts }, caller, earlier);
         await becomeCaller(transaction, visibility, caller);
         const done = await run(transaction, facts);
         if (idempotency !== undefined) {
@@ -79,7 +80,7 @@ export async function writeRecords(
  */
 async function answerAgain(
   transaction: Transaction,
-  collection: Collection,
+  { collection, facts }: { readonly collection: Collection; readonly facts: TableFacts },
   caller: Caller,
   earlier: Written,
 ): Promise<Written> {
@@ -88,8 +89,9 @@ async function answerAgain(
   const sees = recordFilter(visibility, caller);
   if (!records.every(({ record }) => sees(record))) throw refuse('not-found');
   if (visibility.kind !== 'rls') return earlier;
-  const keys = records.flatMap(({ key }) => keyColumns(collection, key) ?? []);
-  const count = async () => (await readVisibleRows(transaction, collection, { keys, limit: keys.length })).length;
+  const keys = records.flatMap(({ key }) => [parseKey(collection, key) ?? []]);
+  const count = async () =>
+    (await readVisibleRows(transaction, { collection, facts }, { keys, limit: keys.length })).length;
   const there = await count();
   await becomeCaller(transaction, visibility, caller);
   if ((await count()) < there) throw refuse('not-found');
