@@ -79,6 +79,13 @@ export interface Relay {
 const TRY_LEASE_MS = 500;
 /** For so long after it last found something, the relay looks every 2 to 5 ms. */
 const BUSY_MS = 1000;
+/**
+ * Where changes come in a crowd, they are let gather for so long, in ms: each move costs the database as much for one as for ten. Below
+ * `FEW` changes a move they are too seldom for it to pay, and from `MANY` on there is a backlog.
+ */
+const GATHER_MS = 4;
+const FEW = 8;
+const MANY = 500;
 const FIRST_NAP_MS = 10;
 const LAST_NAP_MS = 250;
 const FIRST_RETRY_MS = 50;
@@ -183,7 +190,7 @@ export function createRelay(options: RelayOptions): Relay {
     if (moved > 0) {
       found = clock();
       napMs = FIRST_NAP_MS;
-      return 0;
+      return moved >= FEW && moved < MANY ? GATHER_MS : 0;
     }
     if (clock() - found < BUSY_MS) return 2 + random() * 3;
     if (!lease.asleep) {
