@@ -5,8 +5,8 @@ import type { Finding } from '../capture/finding.ts';
 import { listCaptures } from '../capture/list-captures.ts';
 import { removeCapture } from '../capture/remove-capture.ts';
 import { type VerifiedCapture, verifyCapture, verifyCaptures } from '../capture/verify-capture.ts';
-import { type DatabaseFlags, withDatabase } from './capture-database.ts';
 import type { Context } from './context.ts';
+import { addDatabaseCommand, type DatabaseFlags, withDatabase } from './database-command.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { printable } from './terminal.ts';
 
@@ -48,13 +48,7 @@ export function addCaptureCommand(program: Command, context: Context, onEnd: (ex
 }
 
 function command(capture: Command, usage: string, summary: string): Command {
-  return capture
-    .command(usage)
-    .configureHelp({ showGlobalOptions: false })
-    .description(summary)
-    .addOption(new Option('--database-url <url>', 'a Postgres server (DATABASE_URL)'))
-    .addOption(new Option('--data-dir <dir>', 'where the embedded Postgres is (DATA_DIR)'))
-    .addHelpText('after', HELP);
+  return addDatabaseCommand(capture, usage, summary, HELP);
 }
 
 async function add(context: Context, table: string, flags: AddFlags): Promise<number> {

@@ -1,8 +1,8 @@
 /** `sluice row-security`: the roles and functions that policies of PostgREST and Supabase rely on. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { installRowSecurity, missingRowSecurity } from '../records/install-row-security.ts';
-import { type DatabaseFlags, withDatabase } from './capture-database.ts';
 import type { Context } from './context.ts';
+import { addDatabaseCommand, type DatabaseFlags, withDatabase } from './database-command.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { printable } from './terminal.ts';
 
@@ -20,22 +20,12 @@ export function addRowSecurityCommand(program: Command, context: Context, onEnd:
     .description(
       'Prepares a database for collections under rls(), so that policies can be written before a server starts.',
     );
-  command(rowSecurity, 'install', 'create what is missing').action(async (flags: DatabaseFlags) =>
+  addDatabaseCommand(rowSecurity, 'install', 'create what is missing', HELP).action(async (flags: DatabaseFlags) =>
     onEnd(await install(context, flags)),
   );
-  command(rowSecurity, 'print', 'print what is missing as SQL, for somebody who may run it').action(
+  addDatabaseCommand(rowSecurity, 'print', 'print what is missing as SQL, for somebody who may run it', HELP).action(
     async (flags: DatabaseFlags) => onEnd(await print(context, flags)),
   );
-}
-
-function command(parent: Command, usage: string, summary: string): Command {
-  return parent
-    .command(usage)
-    .configureHelp({ showGlobalOptions: false })
-    .description(summary)
-    .addOption(new Option('--database-url <url>', 'a Postgres server (DATABASE_URL)'))
-    .addOption(new Option('--data-dir <dir>', 'where the embedded Postgres is (DATA_DIR)'))
-    .addHelpText('after', HELP);
 }
 
 async function install(context: Context, flags: DatabaseFlags): Promise<number> {

@@ -5,28 +5,18 @@ import type { EventBatch } from '../protocol/event-batch.ts';
 import { type Filter, formatFilter } from '../protocol/filter.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { StoreUnavailable } from '../store/store.ts';
-import type { Collection } from './collection.ts';
 import { canonicalFilters } from './row-filter.ts';
 import { rowSight } from './row-projection.ts';
 import { RowView } from './row-view.ts';
 import { scopeDifference } from './scope-difference.ts';
+import type { StreamedCollection } from './streamed-collection.ts';
 import { SucceedingSubscription } from './succeeding-subscription.ts';
-import type { TableFacts } from './table-facts.ts';
 import { viewInterest } from './view-interest.ts';
 import { ViewReader } from './view-reader.ts';
-import { createViewSource, type ViewSourceOptions } from './view-source.ts';
+import { createViewSource } from './view-source.ts';
 import { startInLog, ViewSubscription } from './view-subscription.ts';
 import { ViewTooLarge } from './view-too-large.ts';
 import { type Caller, fingerprint } from './visibility.ts';
-
-/** One collection, and what is needed to read it. */
-export interface StreamedCollection {
-  readonly collection: Collection;
-  readonly facts: TableFacts;
-  /** See `ViewSourceOptions`. */
-  readonly drained: ViewSourceOptions['drained'];
-  readonly captures: ViewSourceOptions['captures'];
-}
 
 export interface RecordStreamsOptions {
   readonly broker: Broker;

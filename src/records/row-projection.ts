@@ -2,11 +2,11 @@
 import type { Projection } from '../broker/selection.ts';
 import { parseCursor, viewEpoch } from '../protocol/cursor.ts';
 import { type Filter, formatFilter } from '../protocol/filter.ts';
-import type { StreamedCollection } from './record-streams.ts';
 import { compileRowFilters } from './row-filter.ts';
 import { rowIndex } from './row-index.ts';
 import { type Sees, seenChange } from './seen-change.ts';
 import { rowJudge } from './sees-record.ts';
+import type { StreamedCollection } from './streamed-collection.ts';
 import type { Caller } from './visibility.ts';
 
 /** What readers of a view see, as the broker asks for it; and the question behind it. */

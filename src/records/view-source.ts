@@ -9,13 +9,12 @@ import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { sqlState } from '../store/postgres/sql-state.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { beginView } from './caller-session.ts';
-import type { Collection } from './collection.ts';
 import { endOfLog } from './end-of-log.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
 import { parseKey } from './record-key.ts';
 import { compileRowFilters } from './row-filter.ts';
-import type { TableFacts } from './table-facts.ts';
+import type { StreamedCollection } from './streamed-collection.ts';
 import { concerns } from './view-interest.ts';
 import { ViewTooLarge } from './view-too-large.ts';
 import type { Caller } from './visibility.ts';
@@ -63,17 +62,11 @@ export type EventsBetween =
   | { readonly kind: 'events'; readonly events: readonly LogEvent[] }
   | { readonly kind: 'gone'; readonly reason: GapReason };
 
-export interface ViewSourceOptions {
-  readonly collection: Collection;
-  readonly facts: TableFacts;
+export interface ViewSourceOptions extends StreamedCollection {
   readonly caller: Caller;
   /** Which rows are wanted: canonical filters. */
   readonly filters: readonly Filter[];
   readonly store: PostgresStore;
-  /** Runs work in a snapshot in which nothing of the collection, or of what it depends on, is on its way to the log. */
-  readonly drained: <Result>(work: (transaction: Transaction) => Promise<Result>) => Promise<Result>;
-  /** The captures (`sluice.captures.id`) of the collection's table and of those that it depends on. */
-  readonly captures: () => readonly number[];
 }
 
 /** Rows asked for in one statement: each comes whole, however large. */

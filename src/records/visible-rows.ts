@@ -5,8 +5,8 @@ import { quoteName } from './collection.ts';
 import { Bindings, filterSql } from './list-sql.ts';
 import { keyOfImage } from './record-key.ts';
 import { type ImageRow, imageSql } from './record-sql.ts';
-import type { StreamedCollection } from './record-streams.ts';
 import { splitObject } from './row-text.ts';
+import type { StreamedCollection } from './streamed-collection.ts';
 import { toWire } from './wire-row.ts';
 
 export interface VisibleRow {

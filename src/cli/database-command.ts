@@ -1,5 +1,6 @@
 /** The database of a command that works on it without a server: the one that a server with the same settings would use. */
 import { join } from 'node:path';
+import { type Command, Option } from 'commander';
 import { readConfig } from '../node/config.ts';
 import { lockDataDir } from '../node/data-dir-lock.ts';
 import { createDatabaseSocket } from '../node/database-socket.ts';
@@ -11,6 +12,17 @@ import { CommandError, EXIT } from './exit.ts';
 export interface DatabaseFlags {
   readonly databaseUrl?: string;
   readonly dataDir?: string;
+}
+
+/** Adds a command that works on the database. @param help stands below its options */
+export function addDatabaseCommand(parent: Command, usage: string, summary: string, help: string): Command {
+  return parent
+    .command(usage)
+    .configureHelp({ showGlobalOptions: false })
+    .description(summary)
+    .addOption(new Option('--database-url <url>', 'a Postgres server (DATABASE_URL)'))
+    .addOption(new Option('--data-dir <dir>', 'where the embedded Postgres is (DATA_DIR)'))
+    .addHelpText('after', help);
 }
 
 /**
