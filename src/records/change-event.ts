@@ -71,9 +71,9 @@ function differs(
 ): boolean {
   const [old, fresh] = [before.get(column), after.get(column)];
   if (old !== undefined || fresh !== undefined) return old !== fresh;
-  const gone = leftOutOf(before, columns);
-  // Of what is not known it cannot be said that it stayed.
-  return gone.has(column) && (gone.get(column) ?? 'before') !== (leftOutOf(after, columns).get(column) ?? 'after');
+  // Of what was too large, digests tell; of what the images do not have at all, nothing does.
+  const [gone, come] = [leftOutOf(before, columns).get(column), leftOutOf(after, columns).get(column)];
+  return gone !== come;
 }
 
 /**

@@ -173,9 +173,23 @@ function arrayOf(column: ColumnType, field: (element: ColumnType, made: z.ZodTyp
   if (column.element === undefined) return z.array(field === inputField ? jsonValue : z.unknown());
   // An array of Postgres may hold nulls, and has as many dimensions as a value happens to have.
   const element = z.nullable(field(column.element, z.string()));
-  const whole: z.ZodType = z.lazy(() => z.array(z.union([element, whole])));
-  return whole;
+  const inner: z.ZodType = z.lazy(() => z.array(z.union([element, inner])).min(1));
+  return z.array(z.union([element, inner])).refine(isRectangular, 'not of the same length throughout');
 }
+
+/** Whether every dimension has one length, and there are no more than Postgres knows. */
+function isRectangular(value: unknown): boolean {
+  const shape: number[] = [];
+  for (let at = value; Array.isArray(at); at = at[0]) shape.push(at.length);
+  const fits = (part: unknown, depth: number): boolean =>
+    Array.isArray(part)
+      ? part.length === shape[depth] && part.every((each) => fits(each, depth + 1))
+      : depth === shape.length;
+  return shape.length <= MAX_DIMENSIONS && fits(value, 0);
+}
+
+/** Of an array of Postgres (`MAXDIM`). */
+const MAX_DIMENSIONS = 6;
 
 function vectorText({ drizzle }: ColumnType): z.ZodType {
   const dimensions = 'dimensions' in drizzle && typeof drizzle.dimensions === 'number' ? drizzle.dimensions : undefined;

@@ -17,16 +17,18 @@ export function readImage(image: string | Image): Image {
 }
 
 /**
- * The columns that were left out of an image, by name.
+ * The columns that an image lacks, by name: those that were left out, and those that the table did not have under this name when the
+ * row was written.
  * @returns a digest of what each held, `undefined` where that is not known
  */
 export function leftOutOf(image: Image, columns: readonly CollectionColumn[]): ReadonlyMap<string, string | undefined> {
+  if (columns.every(({ column }) => image.has(column))) return NOTHING;
   const mark = image.get(LARGE_MARK);
-  if (mark === undefined) return NOTHING;
+  const digests = mark === undefined || mark === 'true' ? NOTHING : splitObject(mark);
   const missing = columns.filter(({ column }) => !image.has(column));
-  if (mark === 'true') return new Map(missing.map(({ column }) => [column, undefined]));
-  const digests = splitObject(mark);
-  return new Map(missing.flatMap(({ column }) => (digests.has(column) ? [[column, digests.get(column)]] : [])));
+  // Where nothing else is known, the version says whether it may be another.
+  const unknown = mark === 'true' ? image.get('version') : undefined;
+  return new Map(missing.map(({ column }) => [column, digests.get(column) ?? unknown]));
 }
 
 const NOTHING: ReadonlyMap<string, string | undefined> = new Map();

@@ -73,6 +73,34 @@ export function mergeRecord(collection: Collection, { base, current, patch }: Me
   return { kind: 'merged', values: Object.fromEntries(values), merged: mineChanged && theirsChanged };
 }
 
+/**
+ * Merges a patch where the client may not know the record that it says it started from. Of that nothing but this shows: which fields of
+ * the patch others have changed since. Those are decided by policies that need no base (`client`, `server`), or are a conflict.
+ */
+export function mergeUnseen(collection: Collection, { base, current, patch }: MergeInput): MergeResult {
+  const isChanged = (column: CollectionColumn) =>
+    Object.hasOwn(patch, column.property) &&
+    !isSameValue(column, own(base, column.property), own(current, column.property));
+  const changed = collection.columns.filter(isChanged);
+  const names = new Set(changed.map(({ property }) => property));
+  const rest = Object.fromEntries(Object.entries(patch).filter(([property]) => !names.has(property)));
+  const merged = mergeRecord(collection, { base: current, current, patch: rest });
+  if (merged.kind === 'conflict') return merged;
+  const values: Record<string, unknown> = { ...merged.values };
+  const fields: string[] = [];
+  for (const column of changed) {
+    const { property, kind } = column;
+    const now = own(current, property);
+    const mine = kind === 'json' ? mergePatch(now, patch[property]) : patch[property];
+    const policy = collection.merge.get(property) ?? 'reject';
+    if (policy === 'server' || isSameValue(column, now, mine)) continue;
+    if (policy === 'client') values[property] = mine;
+    else fields.push(property);
+  }
+  if (fields.length > 0) return { kind: 'conflict', fields };
+  return { kind: 'merged', values, merged: Object.keys(values).length > 0 };
+}
+
 const CONFLICT = Symbol('conflict');
 
 interface Sides {

@@ -2,7 +2,7 @@
 
 import { mayWrite } from '../protocol/preconditions.ts';
 import type { Collection } from './collection.ts';
-import { mergeRecord } from './merge.ts';
+import { mergeRecord, mergeUnseen } from './merge.ts';
 import { type Conflict, type Refusal, Refused, refuse, type Written } from './outcome.ts';
 import { policyColumns } from './policy-columns.ts';
 import { readPatch, type Values } from './record-input.ts';
@@ -53,7 +53,7 @@ export async function patchRecord(
         const ofBase = baseVersion === undefined || String(baseVersion) === found.version;
         if (!ofBase && older === undefined) throw new BaseNeeded(found.key);
         const current = parseRecord(found.record);
-        const base = ofBase ? current : older && knownBase(collection, older, current);
+        const base: Base = ofBase ? { kind: 'seen', record: current } : baseOf(collection, older, current);
         const { values, merged } = merge(collection, { base, current, patch, found });
         const set = Object.keys(values).flatMap((property) => collection.byProperty.get(property)?.column ?? []);
         const json = toColumns(collection, values);
@@ -90,24 +90,30 @@ interface Older {
 
 const NO_COLUMNS: readonly string[] = [];
 
+/** What the client says that it started from: `unseen` where it is known, but perhaps was never theirs to see. */
+type Base =
+  | { readonly kind: 'seen' | 'unseen'; readonly record: WireRecord }
+  | { readonly kind: 'unknown'; readonly record?: undefined };
+
 /**
- * Postgres cannot be asked whether the caller could see the row as it was. But it lets them see the row as it is: so, where nothing
- * differs that the policies look at, it would have.
+ * Postgres cannot be asked whether the caller could see the row as it was. But it lets them see the row as it is: so, where the policies
+ * look at nothing but columns, and none of these differs, it would have.
  */
-function knownBase({ byColumn }: Collection, { record, judged }: Older, current: WireRecord): WireRecord | undefined {
-  if (record === undefined || judged === undefined) return undefined;
-  const isSame = judged.every((name) => {
+function baseOf({ byColumn }: Collection, older: Older | undefined, current: WireRecord): Base {
+  if (older?.record === undefined) return { kind: 'unknown' };
+  const { record, judged } = older;
+  const isSame = judged?.every((name) => {
     const column = byColumn.get(name);
     return column !== undefined && isSameValue(column, record[column.property], current[column.property]);
   });
-  return isSame ? record : undefined;
+  return { kind: isSame === true ? 'seen' : 'unseen', record };
 }
 
 /** @throws Refused with the conflict */
 function merge(
   collection: Collection,
   sides: {
-    readonly base: WireRecord | undefined;
+    readonly base: Base;
     readonly current: WireRecord;
     readonly patch: Values;
     readonly found: Row;
@@ -115,11 +121,13 @@ function merge(
 ): { readonly values: Values; readonly merged: boolean } {
   const { base, current, patch, found } = sides;
   const result =
-    base === undefined ? mergeBlindly(collection, current, patch) : mergeRecord(collection, { base, current, patch });
+    base.kind === 'unknown'
+      ? mergeBlindly(collection, current, patch)
+      : (base.kind === 'seen' ? mergeRecord : mergeUnseen)(collection, { base: base.record, current, patch });
   if (result.kind === 'merged') return result;
   throw new Refused({
     kind: 'conflict',
-    base: base && JSON.stringify(base),
+    base: base.kind === 'seen' ? JSON.stringify(base.record) : undefined,
     current: found.record,
     yours: JSON.stringify(patch),
     fields: result.fields,

@@ -31,21 +31,23 @@ const KEEP = 'UPDATE sluice.writes SET body = $3::text WHERE scope = $1::text AN
 export async function claimWrite(
   transaction: Transaction,
   { scope, key, digest }: Idempotency,
-): Promise<Written | undefined> {
+): Promise<{ readonly written: Written; readonly view: string } | undefined> {
   const [claimed] = await transaction.query(CLAIM, [scope, key, digest]);
   if (claimed !== undefined) return undefined;
   const [row] = await transaction.query<{ readonly digest: string; readonly body: string }>(RECALL, [scope, key]);
   // Pruned between the two statements: only a key of yesterday is.
   if (row === undefined) throw refuse('unavailable');
   if (row.digest !== digest) throw refuse('idempotency-mismatch');
-  return { ...(JSON.parse(row.body) as Written), replayed: true };
+  const { view, ...written } = JSON.parse(row.body) as Written & { readonly view: string };
+  return { written: { ...written, replayed: true }, view };
 }
 
-/** Keeps what became of the write. Asks for the rights of the server itself. */
+/** Keeps what became of the write, and what its caller sees (`fingerprint`). Asks for the rights of the server itself. */
 export async function keepWrite(
   transaction: Transaction,
   { scope, key }: Idempotency,
   written: Written,
+  view: string,
 ): Promise<void> {
-  await transaction.query(KEEP, [scope, key, JSON.stringify(written)]);
+  await transaction.query(KEEP, [scope, key, JSON.stringify({ ...written, view })]);
 }

@@ -30,6 +30,11 @@ const PLAIN: Readonly<Partial<Record<CollectionColumn['kind'], RegExp>>> = {
   uuid: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
 };
 
+/** The types of these kinds, and of text, as a cast names them. */
+const PLAIN_CASTS: ReadonlySet<string> = new Set(
+  'boolean,smallint,integer,bigint,uuid,text,character varying'.split(','),
+);
+
 /**
  * Writes the values of filters as they stand on the wire.
  * @throws StoreUnavailable
@@ -53,7 +58,9 @@ export async function canonicalFilters(
       canonical.push({ ...filter, path: [field] });
       continue;
     }
-    const isWritten = filter.values.every((value) => isCanonical(column, value));
+    // A domain may allow less than its type does.
+    const isPlain = fact === undefined || PLAIN_CASTS.has(fact.cast);
+    const isWritten = isPlain && filter.values.every((value) => isCanonical(column, value));
     const values = isWritten ? filter.values : fact && (await asOnWire(database, fact.cast, filter.values));
     if (values === undefined || !values.every((value) => isExact(column, value)))
       return { ok: false, field, reason: 'value' };
@@ -90,7 +97,8 @@ async function asOnWire(
     });
   } catch (error) {
     // Class 22 is data exceptions: the text is no value of the type (PostgreSQL, appendix A).
-    if (sqlState(error).startsWith('22')) return undefined;
+    // So is a check of a domain.
+    if (sqlState(error).startsWith('22') || sqlState(error) === '23514') return undefined;
     throw error;
   }
 }

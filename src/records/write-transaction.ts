@@ -13,7 +13,7 @@ import { claimWrite, keepWrite } from './remembered-write.ts';
 import { recordFilter } from './sees-record.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { TableFacts } from './table-facts.ts';
-import type { Caller } from './visibility.ts';
+import { type Caller, fingerprint } from './visibility.ts';
 import { readVisibleRows } from './visible-rows.ts';
 
 export interface WriteParts extends Pick<RecordsOptions, 'database' | 'kick' | 'versionAt'> {
@@ -55,7 +55,7 @@ export async function writeRecords(
         const done = await run(transaction, facts);
         if (idempotency !== undefined) {
           await leaveCaller(transaction, visibility);
-          await keepWrite(transaction, idempotency, done);
+          await keepWrite(transaction, idempotency, done, fingerprint(visibility, caller));
         }
         return done;
       });
@@ -82,10 +82,12 @@ async function answerAgain(
   transaction: Transaction,
   { collection, facts }: { readonly collection: Collection; readonly facts: TableFacts },
   caller: Caller,
-  earlier: Written,
+  { written: earlier, view }: { readonly written: Written; readonly view: string },
 ): Promise<Written> {
   const { visibility } = collection;
   const { records } = earlier;
+  // Of another token of the same subject, which may see other rows, the answer is not.
+  if (view !== fingerprint(visibility, caller)) throw refuse('not-found');
   const sees = recordFilter(visibility, caller);
   if (!records.every(({ record }) => sees(record))) throw refuse('not-found');
   if (visibility.kind !== 'rls') return earlier;

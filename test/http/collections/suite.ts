@@ -29,7 +29,7 @@ export function collectionsSuite(
     afterAll(() => opened.close());
     beforeEach(async () => {
       await opened.database.query(
-        'truncate orders, seats, docs, notes, strict_docs, odd, names, ledger, slots, sluice.writes',
+        'truncate orders, seats, docs, notes, strict_docs, odd, names, ledger, pages, members, slots, sluice.writes',
       );
       app = new CollectionsApp(opened.database);
     });

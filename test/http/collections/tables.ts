@@ -72,8 +72,16 @@ const STATEMENTS = [
   `alter table ledger enable row level security`,
   `create policy mine on ledger using (tenant = current_setting('request.jwt.claims', true)::json ->> 'tenant')`,
   `grant select, insert, update, delete on ledger to authenticated`,
+  `create domain small_count as int check (value > 0)`,
+  `create table members (team text, who text, primary key (team, who))`,
+  `create table pages (id int primary key, team text not null, title text, hits small_count default 1, version int not null default 1)`,
+  `alter table pages enable row level security`,
+  `create policy of_the_team on pages using (exists (
+     select from members where team = pages.team and who = current_setting('request.jwt.claims', true)::json ->> 'sub'))`,
+  `grant select, insert, update, delete on pages to authenticated`,
+  `grant select on members to authenticated`,
   `create table slots (at timestamptz primary key, note text, version int not null default 1)`,
-  ...['customers', 'orders', 'slots', 'seats', 'docs', 'notes', 'strict_docs', 'odd', 'names', 'ledger'].map(
+  ...['customers', 'orders', 'slots', 'seats', 'docs', 'notes', 'strict_docs', 'odd', 'names', 'ledger', 'pages'].map(
     (table) =>
       `create trigger next_version before update on ${table} for each row execute function sluice.next_version()`,
   ),
@@ -169,6 +177,14 @@ const ledger = pgTable('ledger', {
   version: integer('version').notNull().default(1),
 });
 
+const pages = pgTable('pages', {
+  id: integer('id').primaryKey(),
+  team: text('team').notNull(),
+  title: text('title'),
+  hits: integer('hits').default(1),
+  version: integer('version').notNull().default(1),
+});
+
 export const COLLECTIONS = [
   collection('orders', {
     table: orders,
@@ -183,5 +199,6 @@ export const COLLECTIONS = [
   collection('notes', { table: notes, visibility: scope((claims, row) => row.owner === claims['sub']) }),
   collection('odd', { table: odd, visibility: scope((_, row) => row['t'] !== 'hidden') }),
   collection('names', { table: names, visibility: everyRow() }),
+  collection('pages', { table: pages, merge: { hits: 'client' }, visibility: rls() }),
   collection('ledger', { table: ledger, merge: { items: 'add' }, visibility: rls() }),
 ];
