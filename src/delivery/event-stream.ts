@@ -150,6 +150,25 @@ export class EventStream implements Due {
     if (gone.length > 0 || unwanted.size > 0) this.#tellIfReady();
   }
 
+  /**
+   * Puts feeds in the place of those that the stream has of the same topics. At no moment is the stream's cursor without one of them, so
+   * that who comes back with it is not taken for somebody who never read the topic.
+   */
+  exchange(feeds: readonly Feed[]): void {
+    const fresh = new Map(feeds.map((feed) => [feed.topic, feed]));
+    const gone = this.#ended ? [] : this.#feeds.filter(({ topic }) => fresh.has(topic));
+    const present = new Set(gone.map(({ topic }) => topic));
+    const added = feeds.filter(({ topic }) => present.has(topic));
+    for (const feed of feeds) if (!present.has(feed.topic)) feed.close();
+    for (const feed of gone) {
+      if (!feed.live) this.#awaited -= 1;
+      feed.close();
+    }
+    this.#feeds = this.#feeds.map((feed) => (present.has(feed.topic) ? (fresh.get(feed.topic) ?? feed) : feed));
+    this.#awaited += added.length;
+    for (const feed of added) feed.start(this);
+  }
+
   deliver(batch: EventBatch, from: { readonly position: Cursor }): void {
     this.#lastWrite = this.#wheel.now;
     const bytes = this.#feeds.length === 1 ? this.#representation.batch(batch) : this.#compound(batch, from);

@@ -162,13 +162,11 @@ export function createStreamControl({
     const again = changed.flatMap((topic): SubscribeRequest[] => {
       const request = requests.get(topic);
       const cursor = before.get(topic)?.position;
-      if (request === undefined) return [];
+      if (request === undefined) throw new Error(`what was asked for of ${topic} is not known`);
       return [{ ...request, start: cursor === undefined ? request.start : { kind: 'cursor', cursors: [cursor] } }];
     });
     if (again.length === 0) return false;
-    const added = await subscriptions.subscribe(by, again, before);
-    stream.detach(new Set(changed));
-    stream.attach(added);
+    stream.exchange(await subscriptions.subscribe(by, again, before));
     return true;
   }
 

@@ -418,6 +418,28 @@ describe.skipIf(server === undefined)('streams of collections', () => {
       expect(owners().filter((each) => each.endsWith(' 10'))).toEqual([]);
     });
 
+    it.each(['notes', 'teams'])('keep the place of each topic in every cursor meanwhile: %s', async (topic) => {
+      await system.sql`INSERT INTO notes VALUES (100, 'fast', 'x'), (200, 'other', 'x')`;
+      await system.sql`INSERT INTO orders VALUES (100, 'fast', 'open'), (200, 'other', 'open')`;
+      const blocks: Block[] = [];
+      const connection = openSse({
+        port: system.port(0),
+        path: `/v1/events?topic=orders&topic=${topic}`,
+        token: await system.token({ sub: 'ann', team: 'fast' }),
+        onBlock: (block) => blocks.push(block),
+      });
+      onTestFinished(() => connection.close());
+      await until('the stream is live', () => blocks.some(({ event }) => event === '$ready'));
+      const { stream } = JSON.parse(blocks[0]?.data ?? '') as { stream: string };
+      const renewed = await ask(`streams/${stream}/token`, { method: 'PUT', claims: { team: 'other' } });
+      expect(renewed.status).toBe(200);
+      await until('the difference is told', () => blocks.some(({ data }) => data.includes('"insert"')));
+      await until('it is ready again', () => blocks.filter(({ event }) => event === '$ready').length > 1);
+      const cursors = blocks.flatMap(({ id }) => id ?? []);
+      expect(cursors.length).toBeGreaterThan(2);
+      expect(cursors.filter((cursor) => cursor.split('.').length !== 2)).toEqual([]);
+    });
+
     it('hold what the last of several tokens sees', async () => {
       await system.sql`INSERT INTO notes SELECT n, 'slow', 'x' FROM generate_series(1, 5) n`;
       await system.sql`INSERT INTO notes VALUES (100, 'fast', 'x'), (200, 'other', 'x')`;
