@@ -114,6 +114,7 @@ export function createRelay(options: RelayOptions): Relay {
   /** Lets the moves of this node go one after the other: their commits are then told in order. */
   function alone<Result>(move: () => Promise<Result>): Promise<Result> {
     const result = turn.then(move);
+    // A failure is its own caller's to hear, who has `result`; the next only waits for the end.
     turn = result.catch(() => undefined);
     return result;
   }

@@ -1,10 +1,9 @@
 /** The OpenAPI 3.1 document, made of the same schemas that validate requests. */
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
+import { accessListQuerySchema, accessListSchema } from '../protocol/access-schemas.ts';
 import { PROBLEM_TYPE, PROBLEMS, type ProblemCode } from '../protocol/problem.ts';
 import {
-  accessListQuerySchema,
-  accessListSchema,
   eventInputSchema,
   idempotencyKeySchema,
   pageSchema,

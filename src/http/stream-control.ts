@@ -80,6 +80,7 @@ export function createStreamControl({
   async function inTurn(id: string, work: (open: OpenStream) => Promise<ControlOutcome>): Promise<ControlOutcome> {
     const before = turns.get(id);
     const done = (async () => {
+      // A failure is its own caller's to hear; this one only waits for the end.
       await before?.catch(() => undefined);
       const open = streams.get(id);
       return open === undefined ? ({ kind: 'not-found' } as const) : work(open);

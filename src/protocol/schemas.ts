@@ -5,12 +5,11 @@
 import { z } from 'zod';
 import { parseCompoundCursor } from './cursor.ts';
 import { MAX_FILTERS, parseFilter } from './filter.ts';
+import { CONTROL, isKey, MAX_KEY } from './key.ts';
 import { MAX_IDEMPOTENCY_KEY, MAX_WAIT_SECONDS } from './limits.ts';
 import { PROBLEMS, type ProblemCode } from './problem.ts';
 import { isTopic } from './topic.ts';
 
-// Lone surrogates are no UTF-8: stored, two different keys could become one.
-const CONTROL = /[\p{Cc}\p{Cs}]/u;
 const TYPE = /^[^$\s,\p{Cc}\p{Cs}][^\s,\p{Cc}\p{Cs}]*$/u;
 
 export const topicSchema = z
@@ -33,8 +32,8 @@ export const typeSchema = z
 export const keySchema = z
   .string()
   .min(1)
-  .max(512)
-  .refine((key) => !CONTROL.test(key), 'a key has no control characters')
+  .max(MAX_KEY)
+  .refine((key) => isKey(key), 'a key has no control characters')
   .meta({
     description: 'The thing that the event is about: used by conflation, compaction and webhook ordering.',
   });
@@ -123,7 +122,8 @@ export const pageSchema = z
 export const FORMATS = ['sse', 'ndjson', 'json'] as const;
 export type Format = (typeof FORMATS)[number];
 
-const integer = (low: number, high: number) =>
+/** A whole number in a query, which comes as text. */
+export const integer = (low: number, high: number) =>
   z
     .string()
     .regex(/^[0-9]{1,9}$/, 'a whole number')
@@ -225,7 +225,7 @@ export const ticketSchema = z
   })
   .meta({ id: 'Ticket' });
 
-const nameSchema = z
+export const nameSchema = z
   .string()
   .min(1)
   .max(512)
@@ -293,54 +293,6 @@ export const streamInfoSchema = z
   .meta({ id: 'StreamInfo' });
 
 export const streamListSchema = z.object({ streams: z.array(streamInfoSchema) }).meta({ id: 'StreamList' });
-
-/** The query of the audit. All values come as text. */
-export const accessListQuerySchema = z.object({
-  name: topicSchema.optional().meta({ description: 'The topic or collection that was read.' }),
-  sub: nameSchema.optional().meta({ description: 'Who read it.' }),
-  since: z.iso
-    .datetime({ offset: true })
-    .optional()
-    .meta({ description: 'Only readings that went on at or after this time.' }),
-  until: z.iso
-    .datetime({ offset: true })
-    .optional()
-    .meta({ description: 'Only readings that began before this time.' }),
-  limit: integer(1, 1000).optional(),
-  page: z
-    .string()
-    .regex(/^[0-9]{1,15}-[0-9]{1,15}$/, 'the `next` of an earlier answer')
-    .optional()
-    .meta({ description: 'The `next` of an earlier answer.' }),
-});
-
-export const accessSchema = z
-  .object({
-    kind: z
-      .enum(['stream', 'page', 'list', 'record', 'history', 'lost'])
-      .meta({ description: 'How it was read. `lost` says that `count` entries were dropped in that time.' }),
-    name: topicSchema.nullable(),
-    key: z.string().nullable().meta({ description: "The record's key." }),
-    sub: z.string().nullable(),
-    role: z.string().nullable(),
-    address: z.string().nullable(),
-    request: z.string().nullable().meta({ description: 'Its `X-Request-Id`; of a stream, that which opened it.' }),
-    node: z.string(),
-    since: z.iso.datetime(),
-    until: z.iso
-      .datetime()
-      .nullable()
-      .meta({ description: '`null` while it goes on, and for ever when its node ended without a word.' }),
-    count: z.int().optional(),
-  })
-  .meta({ id: 'Access' });
-
-export const accessListSchema = z
-  .object({
-    accesses: z.array(accessSchema),
-    next: z.string().optional().meta({ description: 'Give it back as `page` for the next page.' }),
-  })
-  .meta({ id: 'AccessList' });
 
 export const problemSchema = z
   .object({

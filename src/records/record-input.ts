@@ -1,9 +1,11 @@
 /** Records and patches as they were sent, checked by the collection's schemas. */
+
 import type { z } from 'zod';
+import { MAX_KEY } from '../protocol/key.ts';
 import type { ProblemIssue } from '../protocol/problem.ts';
 import type { Collection } from './collection.ts';
 import { refuse } from './outcome.ts';
-import { formatKey, isAddressable, keyOfRecord, MAX_KEY } from './record-key.ts';
+import { formatKey, isAddressable, keyOfRecord } from './record-key.ts';
 
 /** The most records of one write, and the most mistakes that an answer names. */
 export const MAX_RECORDS = 1000;

@@ -2,6 +2,7 @@
  * The key of a record as one text: the `key` of its events, and the last segment of its URL. A key of one column is the value's
  * text as it is. One of several is each value's text percent-encoded, joined by commas, in the order of the definition.
  */
+import { isKey } from '../protocol/key.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionColumn } from './columns.ts';
 import { type Image, readImage } from './image.ts';
@@ -58,12 +59,9 @@ export function parseKey(collection: Collection, text: string): readonly string[
   return fits ? whole : undefined;
 }
 
-/** The longest key, in UTF-16 units: that of an event's `key`. */
-export const MAX_KEY = 512;
-
 /** Whether a URL can name the key, and an event carry it. */
 export function isAddressable(key: string): boolean {
-  return key !== '' && key !== '.' && key !== '..' && key.length <= MAX_KEY && !/[\p{Cc}\p{Cs}]/u.test(key);
+  return isKey(key) && key !== '.' && key !== '..';
 }
 
 function decode(part: string): string | undefined {

@@ -100,10 +100,10 @@ export class ViewRows {
    * @returns whether the log is still the same; if not, all is to be loaded again. @throws StoreUnavailable, ViewTooLarge
    */
   async look(events: readonly LogEvent[], last: number): Promise<boolean> {
-    const changed = new Map<string, LogEvent>();
-    for (const event of events) if (event.seq > this.#seq && event.key !== undefined) changed.set(event.key, event);
     if (this.#stale || events.some(({ type, seq }) => type === DEPENDENCY_TYPE && seq > this.#seq))
       return this.#lookAtAll();
+    const changed = new Map<string, LogEvent>();
+    for (const event of events) if (event.seq > this.#seq && event.key !== undefined) changed.set(event.key, event);
     const read = await this.#read([...changed.keys()]);
     if (read?.unreadable !== undefined) return this.#lookAtAll();
     const after = this.#seq;

@@ -1,6 +1,6 @@
 /** The audit: `GET /v1/accesses` (protocol section 8). */
 import { Hono } from 'hono';
-import { accessListQuerySchema } from '../../protocol/schemas.ts';
+import { accessListQuerySchema } from '../../protocol/access-schemas.ts';
 import type { StoredAccess } from '../../store/audit-store.ts';
 import { requireAdmin } from '../authenticate.ts';
 import { ProblemError } from '../problem-error.ts';
