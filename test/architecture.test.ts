@@ -22,6 +22,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   node: ['http', 'auth', 'broker', 'bus', 'capture', 'delivery', 'records', 'store', 'store/postgres', 'protocol'],
   // Runs in the browser, as it is: this folder, and `page.js` beside it.
   'node/dev-page/page': [],
+  // Runs in browsers: nothing of the server, and no package.
+  client: ['protocol'],
   cli: ['node', 'http', 'capture', 'records', 'store', 'store/postgres', 'protocol'],
   // The portable public entry, `src/index.ts`.
   '': ['http', 'auth', 'broker', 'bus', 'capture', 'records', 'store', 'protocol'],
