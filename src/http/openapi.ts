@@ -169,11 +169,11 @@ export function openApiDocument(
       '/v1/streams': {
         post: {
           operationId: 'openStream',
-          summary: 'Open a stream with a body',
+          summary: 'Open a stream, or read a page, with a body',
           tags: ['Streams'],
           requestBody: body(streamOpenSchema),
           responses: {
-            '200': { description: 'A stream.', content: streams },
+            '200': { description: 'A stream, or a page.', content: { ...streams, ...json(pageSchema) } },
             ...problems(
               'malformed',
               'invalid',
@@ -181,6 +181,7 @@ export function openApiDocument(
               'invalid-cursor',
               'invalid-filter',
               'too-many-topics',
+              'not-acceptable',
               ...CREDENTIALS,
               'too-many-streams',
             ),

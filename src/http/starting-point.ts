@@ -24,10 +24,10 @@ export function subscribeRequests(
 }
 
 /** One topic of a stream that is opened with a body. */
-export function subscribeRequest(topic: StreamTopic): SubscribeRequest {
+export function subscribeRequest(topic: StreamTopic, fallback: 'earliest' | 'latest' = 'latest'): SubscribeRequest {
   return {
     topic: topic.topic,
-    start: startOf(topic, 'latest')(topic.topic, true),
+    start: startOf(topic, fallback)(topic.topic, true),
     types: topic.types,
     filters: parseFilters(topic.filter),
     conflate: topic.conflate,

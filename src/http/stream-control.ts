@@ -118,7 +118,7 @@ export function createStreamControl({
     const present = new Set(stream.topics.filter((topic) => !removed.has(topic)));
     const fresh = add.filter(({ topic }) => !present.has(topic));
     if (present.size + fresh.length > topicsPerStream) return { kind: 'too-many-topics' };
-    const requests = fresh.map(subscribeRequest);
+    const requests = fresh.map((topic) => subscribeRequest(topic));
     const added = await subscriptions.subscribe(open.principal, requests);
     streams.forget(stream.id, removed);
     streams.remember(stream.id, requests);

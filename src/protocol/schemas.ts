@@ -187,8 +187,15 @@ export type StreamTopic = z.infer<typeof streamTopicSchema>;
 export const streamOpenSchema = z
   .strictObject({
     topics: z.array(streamTopicSchema).min(1),
-    format: z.enum(['sse', 'ndjson']).optional(),
+    format: z.enum(FORMATS).optional(),
     named: z.boolean().optional(),
+    limit: z.int().min(1).max(1000).optional().meta({ description: 'Pages only: their size.' }),
+    wait: z
+      .int()
+      .min(0)
+      .max(MAX_WAIT_SECONDS)
+      .optional()
+      .meta({ description: 'Pages only: the long poll, in seconds.' }),
   })
   .meta({ id: 'StreamOpen' });
 

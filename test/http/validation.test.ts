@@ -60,7 +60,8 @@ describe('what is not valid is refused with a code of its own', () => {
     ['a bad cursor', { topics: [{ topic: 'a', after: 'x' }] }, 'invalid-cursor'],
     ['a bad filter', { topics: [{ topic: 'a', filter: 'x' }] }, 'invalid-filter'],
     ['an unknown member', { topics: [{ topic: 'a', from: 'x' }] }, 'invalid'],
-    ['the format of a page', { topics: [{ topic: 'a' }], format: 'json' }, 'invalid'],
+    ['a format that there is none of', { topics: [{ topic: 'a' }], format: 'xml' }, 'invalid'],
+    ['too long a wait', { topics: [{ topic: 'a' }], format: 'json', wait: 61 }, 'invalid'],
     ['too many topics', { topics: Array.from({ length: 51 }, (_, n) => ({ topic: `t${n}` })) }, 'too-many-topics'],
   ])('a stream with %s', async (_, body, code) => {
     expect(await app().refusal('/v1/streams', { body })).toBe(`400 ${code}`);

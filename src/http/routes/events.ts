@@ -1,6 +1,13 @@
 /** Reading: `GET /v1/topics/{topic}/events` and `GET /v1/events` (protocol section 2). */
 import { Hono } from 'hono';
-import { type ReadQuery, readQuerySchema, topicParamSchema, topicsQuerySchema } from '../../protocol/schemas.ts';
+import type { SubscribeRequest } from '../../broker/broker.ts';
+import {
+  type Format,
+  type ReadQuery,
+  readQuerySchema,
+  topicParamSchema,
+  topicsQuerySchema,
+} from '../../protocol/schemas.ts';
 import { answerPage } from '../answer-page.ts';
 import { requireRight } from '../authenticate.ts';
 import { negotiate } from '../negotiate.ts';
@@ -26,6 +33,12 @@ export function eventsRoute(services: Services): Hono<Env> {
     });
 }
 
+export function notAcceptable(): ProblemError {
+  return new ProblemError('not-acceptable', {
+    detail: 'There are text/event-stream, application/x-ndjson and application/json.',
+  });
+}
+
 export function tooManyTopics({ limits }: Services): ProblemError {
   return new ProblemError('too-many-topics', { detail: `A stream has at most ${limits.topicsPerStream} topics.` });
 }
@@ -38,18 +51,30 @@ async function read(
 ): Promise<Response> {
   requireRight(services, c.get('principal'), 'subscribe', topics);
   const format = query.format ?? negotiate(c.req.header('Accept'));
-  if (format === undefined) {
-    throw new ProblemError('not-acceptable', {
-      detail: 'There are text/event-stream, application/x-ndjson and application/json.',
-    });
-  }
-  const wait = query.wait ?? 0;
-  const fallback = format === 'json' && wait === 0 ? 'earliest' : 'latest';
-  const requests = subscribeRequests(topics, query, c.req.header('Last-Event-ID'), fallback);
+  if (format === undefined) throw notAcceptable();
+  const requests = subscribeRequests(topics, query, c.req.header('Last-Event-ID'), fallbackOf(format, query.wait));
   await services.subscriptions.check(requests);
-  if (format === 'json') {
-    const limit = Math.min(query.limit ?? DEFAULT_PAGE, services.limits.pageEvents);
-    return answerPage(c, services, requests, { limit, waitSeconds: wait });
-  }
-  return openStream(c, services, format === 'sse' && query.named ? 'sse-named' : format, requests);
+  return answerReading(c, services, requests, { ...query, format });
+}
+
+/** Where a reader begins who does not say: a page is of what there is, unless it waits for what comes. */
+export function fallbackOf(format: Format, wait = 0): 'earliest' | 'latest' {
+  return format === 'json' && wait === 0 ? 'earliest' : 'latest';
+}
+
+/** Answers with a page or a stream. */
+export function answerReading(
+  c: RequestContext,
+  services: Services,
+  requests: readonly SubscribeRequest[],
+  {
+    format,
+    named,
+    limit = DEFAULT_PAGE,
+    wait = 0,
+  }: Pick<ReadQuery, 'named' | 'limit' | 'wait'> & { readonly format: Format },
+): Response | Promise<Response> {
+  if (format === 'json')
+    return answerPage(c, services, requests, { limit: Math.min(limit, services.limits.pageEvents), waitSeconds: wait });
+  return openStream(c, services, format === 'sse' && named ? 'sse-named' : format, requests);
 }

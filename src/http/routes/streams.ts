@@ -4,13 +4,12 @@ import { streamOpenSchema, streamParamSchema, streamPatchSchema } from '../../pr
 import { requireAdmin, requireRight } from '../authenticate.ts';
 import { jsonBody } from '../body.ts';
 import { negotiate } from '../negotiate.ts';
-import { openStream } from '../open-stream.ts';
 import { ProblemError } from '../problem-error.ts';
 import type { Env, RequestContext, Services } from '../services.ts';
 import { subscribeRequest } from '../starting-point.ts';
 import type { ControlOutcome } from '../stream-control.ts';
 import { validate } from '../validate.ts';
-import { tooManyTopics } from './events.ts';
+import { answerReading, fallbackOf, notAcceptable, tooManyTopics } from './events.ts';
 
 export function streamsRoute(services: Services): Hono<Env> {
   const { limits, streamControl } = services;
@@ -25,14 +24,14 @@ export function streamsRoute(services: Services): Hono<Env> {
   };
   return new Hono<Env>()
     .post('/streams', body, validate('json', streamOpenSchema), async (c) => {
-      const { topics, format, named } = c.req.valid('json');
+      const { topics, format = negotiate(c.req.header('Accept')), ...rest } = c.req.valid('json');
       const unique = new Map(topics.map((topic) => [topic.topic, topic]));
       if (unique.size > limits.topicsPerStream) throw tooManyTopics(services);
       requireRight(services, c.get('principal'), 'subscribe', [...unique.keys()]);
-      const requests = [...unique.values()].map(subscribeRequest);
+      if (format === undefined) throw notAcceptable();
+      const requests = [...unique.values()].map((topic) => subscribeRequest(topic, fallbackOf(format, rest.wait)));
       await services.subscriptions.check(requests);
-      const chosen = format ?? (negotiate(c.req.header('Accept')) === 'ndjson' ? 'ndjson' : 'sse');
-      return openStream(c, services, chosen === 'sse' && named ? 'sse-named' : chosen, requests);
+      return answerReading(c, services, requests, { ...rest, format });
     })
     .patch(
       '/streams/:stream',
@@ -50,7 +49,7 @@ export function streamsRoute(services: Services): Hono<Env> {
           'subscribe',
           add.map(({ topic }) => topic),
         );
-        await services.subscriptions.check(add.map(subscribeRequest));
+        await services.subscriptions.check(add.map((topic) => subscribeRequest(topic)));
         return changed(c, await streamControl.change(stream, principal, add, remove), stream);
       },
     )

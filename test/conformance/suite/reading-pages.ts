@@ -55,6 +55,29 @@ export function readingPages({ it }: Suite): void {
       for (const size of sizes) expect(size).toBeLessThanOrEqual(limit);
     });
 
+    it('reads each topic from its own place and by its own filter, with a body', async ({ kit }) => {
+      const [a, b, c] = [kit.topic('a'), kit.topic('b'), kit.topic('c')];
+      const ids = await kit.publishNumbers(a, 1, 4);
+      await kit.publishNumbers(b, 1, 4);
+      await kit.publishNumbers(c, 1, 2);
+      const topics = [
+        { topic: a, after: ids[1] },
+        { topic: b, last: 1 },
+        { topic: c, filter: ['data=gt.9'] },
+      ];
+      const page = await kit.ask('POST', '/v1/streams', { body: { topics, format: 'json', limit: 100 } });
+      expect(page.status).toBe(200);
+      const of = (topic: string) => data(page.json.events.filter((event: any) => event.topic === topic));
+      expect([of(a), of(b), of(c), page.json.more]).toEqual([[3, 4], [4], [], false]);
+      // The cursor holds them all, and is good for the next one, which waits.
+      const after = page.json.cursor;
+      const next = kit.ask('POST', '/v1/streams', {
+        body: { topics: topics.map(({ topic }) => ({ topic, after })), format: 'json', wait: 30 },
+      });
+      await kit.publishNumbers(c, 10, 10);
+      expect(data((await next).json.events)).toEqual([10]);
+    });
+
     it('gives exactly the log of several topics when walked', async ({ kit }) => {
       const topics = [kit.topic('a'), kit.topic('b'), kit.topic('c')];
       for (const [index, topic] of topics.entries()) await kit.publishNumbers(topic, 1, 10 * (index + 1));

@@ -1,0 +1,15 @@
+/** How long to wait before trying again. */
+
+const STEPS_MS = [1000, 2000, 4000, 8000, 16_000, 30_000];
+
+/**
+ * Full jitter: anything from 0 to 1, 2, 4, 8, 16, 30 s, so that clients that were cut together do not come back together.
+ *
+ * @param failures how many attempts in a row have failed, from 1
+ * @param random 0 to 1, 1 excluded
+ * @returns ms
+ */
+export function backoff(failures: number, random: () => number): number {
+  const most = STEPS_MS[Math.min(Math.max(failures, 1), STEPS_MS.length) - 1] ?? 0;
+  return Math.round(random() * most);
+}

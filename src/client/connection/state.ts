@@ -1,0 +1,202 @@
+/**
+ * The state of a connection, as a pure machine: every state × event pair is in one table, which says the next state and what is to be
+ * done. Timers and requests are its driver's (`connection.ts`).
+ *
+ * `reconnecting` has two phases, `waiting` for its time and `trying`, so the table has five rows for the four states that users see.
+ */
+import { backoff } from './backoff.ts';
+
+/** Why there is no connection, or was not a moment ago. */
+export type Trouble =
+  /** The server ended the stream on purpose. */
+  | { readonly kind: 'closed'; readonly reason: string }
+  /** The stream ended without a word, or fell silent, or a piece of it made no sense. */
+  | { readonly kind: 'lost'; readonly why: 'ended' | 'silent' | 'malformed' }
+  | { readonly kind: 'unreachable'; readonly why: 'network' | 'timeout' | 'token' | 'aborted' }
+  /** The server refused by a code of protocol section 7. */
+  | { readonly kind: 'refused'; readonly code: string }
+  /** Something other than the server answered: a captive portal, a proxy. */
+  | { readonly kind: 'strange'; readonly status: number; readonly what: string };
+
+export type ConnectionState =
+  /** Nobody wants a connection, or it cannot be had until something changes. */
+  | { readonly kind: 'disconnected'; readonly trouble?: Trouble | undefined }
+  | { readonly kind: 'connecting' }
+  /** `since` is ms since 1970; `failures` are those before it, forgotten once it has lasted. */
+  | { readonly kind: 'connected'; readonly since: number; readonly failures: number }
+  | {
+      readonly kind: 'reconnecting';
+      readonly phase: 'waiting' | 'trying';
+      /** Failed attempts and losses in a row. */
+      readonly failures: number;
+      readonly trouble: Trouble;
+      /** The server has asked not to be tried before, ms since 1970. */
+      readonly notBefore: number;
+    };
+
+/** What each event brings along. */
+interface EventMembers {
+  /** A connection is wanted. */
+  readonly connect: unknown;
+  /** No connection is wanted. */
+  readonly disconnect: unknown;
+  readonly opened: unknown;
+  /** The attempt failed, or the connection ended. `retryAfter` is in ms: `Retry-After`, or the `retry` of `$close`. */
+  readonly failed: { readonly trouble: Trouble; readonly retryAfter?: number | undefined };
+  /** It cannot be had until something changes: there is no use in trying again. */
+  readonly refused: { readonly trouble: Trouble };
+  /** The time to wait is over. */
+  readonly due: unknown;
+  /** The network is there again, the page visible, the machine awake. */
+  readonly wake: unknown;
+  /** The system says that there is no network. */
+  readonly offline: unknown;
+}
+
+export type ConnectionEvent<Kind extends keyof EventMembers = keyof EventMembers> = {
+  [Each in Kind]: { readonly kind: Each } & EventMembers[Each];
+}[Kind];
+
+/** What the driver does: open or abort an attempt, wait, find out whether the line still lives. */
+export type Command =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'abort' }
+  | { readonly kind: 'wait'; readonly ms: number }
+  | { readonly kind: 'probe' };
+
+export interface Step {
+  readonly state: ConnectionState;
+  readonly command?: Command | undefined;
+}
+
+export interface StepContext {
+  /** ms since 1970 */
+  readonly now: number;
+  readonly random: () => number;
+}
+
+/** A connection that has lasted so long, in ms, makes earlier failures forgotten. A shorter one may be part of the trouble. */
+export const LASTING_MS = 5000;
+
+type StateOf<Kind> = Extract<ConnectionState, { kind: Kind }>;
+type Rules<State> = {
+  readonly [Kind in keyof EventMembers]: (state: State, event: ConnectionEvent<Kind>, context: StepContext) => Step;
+};
+
+const stay = (state: ConnectionState): Step => ({ state });
+const leave = (): Step => ({ state: { kind: 'disconnected' }, command: { kind: 'abort' } });
+const giveUp = (_: ConnectionState, { trouble }: { readonly trouble: Trouble }): Step => ({
+  state: { kind: 'disconnected', trouble },
+  command: { kind: 'abort' },
+});
+
+/** Waits for the next attempt, after so many failures. */
+function retry(
+  failures: number,
+  { trouble, retryAfter }: { readonly trouble: Trouble; readonly retryAfter?: number | undefined },
+  { now, random }: StepContext,
+): Step {
+  // The `retry` of a `$close` is spread by the server already; a `Retry-After` is the same for everybody.
+  const asked = retryAfter ?? 0;
+  const spread = trouble.kind === 'closed' && retryAfter !== undefined ? 0 : backoff(failures, random);
+  return {
+    state: { kind: 'reconnecting', phase: 'waiting', failures, trouble, notBefore: now + asked },
+    command: { kind: 'wait', ms: Math.max(asked, 0) + (asked > 0 ? Math.min(spread, 1000) : spread) },
+  };
+}
+
+function tryNow(state: StateOf<'reconnecting'>): Step {
+  return { state: { ...state, phase: 'trying' }, command: { kind: 'open' } };
+}
+
+const opened = (failures: number, { now }: StepContext): Step => ({
+  state: { kind: 'connected', since: now, failures },
+});
+
+interface Table {
+  readonly disconnected: Rules<StateOf<'disconnected'>>;
+  readonly connecting: Rules<StateOf<'connecting'>>;
+  readonly connected: Rules<StateOf<'connected'>>;
+  readonly waiting: Rules<StateOf<'reconnecting'>>;
+  readonly trying: Rules<StateOf<'reconnecting'>>;
+}
+
+const TABLE: Table = {
+  disconnected: {
+    connect: () => ({ state: { kind: 'connecting' }, command: { kind: 'open' } }),
+    disconnect: () => stay({ kind: 'disconnected' }),
+    opened: stay,
+    failed: stay,
+    refused: stay,
+    due: stay,
+    wake: stay,
+    offline: stay,
+  },
+  connecting: {
+    connect: stay,
+    disconnect: leave,
+    opened: (_, __, context) => opened(0, context),
+    failed: (_, event, context) => retry(1, event, context),
+    refused: giveUp,
+    due: stay,
+    wake: stay,
+    offline: stay,
+  },
+  connected: {
+    connect: stay,
+    disconnect: leave,
+    opened: stay,
+    failed: (state, event, context) =>
+      retry(context.now - state.since >= LASTING_MS ? 1 : state.failures + 1, event, context),
+    refused: giveUp,
+    due: stay,
+    // The line may be dead without having been told: a machine that slept, another network.
+    wake: (state) => ({ state, command: { kind: 'probe' } }),
+    // What the system says of the network is not always true of ours (a server on this machine).
+    offline: (state) => ({ state, command: { kind: 'probe' } }),
+  },
+  waiting: {
+    connect: stay,
+    disconnect: leave,
+    opened: stay,
+    failed: stay,
+    refused: giveUp,
+    due: tryNow,
+    wake: (state, _, { now }) =>
+      state.notBefore > now ? { state, command: { kind: 'wait', ms: state.notBefore - now } } : tryNow(state),
+    offline: stay,
+  },
+  trying: {
+    connect: stay,
+    disconnect: leave,
+    opened: (state, _, context) => opened(state.failures, context),
+    failed: (state, event, context) => retry(state.failures + 1, event, context),
+    refused: giveUp,
+    due: stay,
+    wake: stay,
+    offline: stay,
+  },
+};
+
+function apply<State, Kind extends keyof EventMembers>(
+  rules: Rules<State>,
+  state: State,
+  event: ConnectionEvent<Kind>,
+  context: StepContext,
+): Step {
+  return rules[event.kind](state, event, context);
+}
+
+/** The next state, and what is to be done. */
+export function step(state: ConnectionState, event: ConnectionEvent, context: StepContext): Step {
+  switch (state.kind) {
+    case 'disconnected':
+      return apply(TABLE.disconnected, state, event, context);
+    case 'connecting':
+      return apply(TABLE.connecting, state, event, context);
+    case 'connected':
+      return apply(TABLE.connected, state, event, context);
+    case 'reconnecting':
+      return apply(TABLE[state.phase], state, event, context);
+  }
+}
