@@ -2,12 +2,15 @@
  * Requests to the server, and what became of them. A request that fails is an expected outcome here, so nothing throws: a caller decides by
  * the kind of the answer whether to try again.
  */
-import { PROBLEMS, type Problem, type ProblemCode } from '../protocol/problem.ts';
+import type { Problem } from '../protocol/problem.ts';
+import { piecesOf } from './pieces.ts';
 import type { Token } from './token.ts';
 
 export type Answer =
   /** 2xx, in the representation that was asked for. `body` is `undefined` where there is none. */
   | { readonly kind: 'ok'; readonly status: number; readonly headers: Headers; readonly body: unknown }
+  /** What was asked for as a stream: its bytes, which nobody has read yet. */
+  | { readonly kind: 'stream'; readonly stream: ReadableStream<Uint8Array> }
   /** The server refuses, by a problem document (protocol section 7). */
   | { readonly kind: 'refused'; readonly problem: Refusal; readonly retryAfter: number | undefined }
   /** An answer that no Sluice server gives: of a proxy, a captive portal, another server. */
@@ -21,7 +24,7 @@ export type Answer =
   | { readonly kind: 'unreachable'; readonly why: 'network' | 'timeout' | 'aborted' | 'token' };
 
 /** A problem, with the members that some codes add (a `conflict` has `base`, `current`, `yours` and `fields`). */
-export type Refusal = Problem & { readonly [member: string]: unknown };
+export type Refusal = Omit<Problem, 'code'> & { readonly code: string; readonly [member: string]: unknown };
 
 export interface RequestOptions {
   /** Sent as JSON unless it is text already. */
@@ -30,6 +33,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** ms until the answer's end; 30,000 unless told. */
   readonly timeout?: number;
+  /** Whether the answer is to be a stream of NDJSON. Then there is no time-out. */
+  readonly stream?: boolean;
 }
 
 /** Sends one request. @param path from `/v1` on, with its query */
@@ -44,25 +49,19 @@ export interface RequestContext {
   readonly clock: () => number;
 }
 
-export const REQUEST_TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 30_000;
+const NDJSON = 'application/x-ndjson';
 
 export function createRequest({ url, fetch, token, clock }: RequestContext): Request {
   async function send(method: string, path: string, options: RequestOptions, bearer: string | undefined) {
-    const { body, headers, timeout = REQUEST_TIMEOUT_MS } = options;
-    const abort = new AbortController();
-    const stop = () => abort.abort();
-    options.signal?.addEventListener('abort', stop);
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      stop();
-    }, timeout);
+    const { body, headers, signal, stream = false, timeout = TIMEOUT_MS } = options;
+    const late = new AbortController();
+    const timer = stream ? undefined : setTimeout(() => late.abort(), timeout);
     try {
-      if (options.signal?.aborted) stop();
       const response = await fetch(url + path, {
         method,
         headers: {
-          Accept: 'application/json',
+          Accept: stream ? NDJSON : 'application/json',
           ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
           ...(body !== undefined && { 'Content-Type': 'application/json' }),
           ...headers,
@@ -71,15 +70,14 @@ export function createRequest({ url, fetch, token, clock }: RequestContext): Req
         // A redirect is never ours: what it leads to must not be taken for an answer.
         redirect: 'manual',
         cache: 'no-store',
-        signal: abort.signal,
+        signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
       });
-      return await read(response, clock());
+      return await read(response, stream, clock());
     } catch {
       // `fetch` does not say why it failed, and what it says differs between runtimes.
-      return unreachable(late ? 'timeout' : options.signal?.aborted ? 'aborted' : 'network');
+      return unreachable(late.signal.aborted ? 'timeout' : signal?.aborted ? 'aborted' : 'network');
     } finally {
       clearTimeout(timer);
-      options.signal?.removeEventListener('abort', stop);
     }
   }
 
@@ -99,35 +97,58 @@ export function isTokenRefusal(answer: Answer): boolean {
   return answer.kind === 'refused' && answer.problem.status === 401;
 }
 
-/** Reads an answer whole. Throws what reading the body throws. */
-export async function read(response: Response, now: number): Promise<Answer> {
-  const { status, headers } = response;
+async function read(response: Response, stream: boolean, now: number): Promise<Answer> {
+  const { status, headers, body } = response;
   const retryAfter = retryAfterOf(headers, now);
+  const strange = (what: 'redirect' | 'media-type' | 'body' | 'status'): Answer => ({
+    kind: 'strange',
+    status,
+    what,
+    retryAfter,
+  });
   if (response.type === 'opaqueredirect' || (status >= 300 && status < 400 && status !== 304))
-    return { kind: 'strange', status, what: 'redirect', retryAfter };
+    return strange('redirect');
   if (status === 204 || status === 304) return { kind: 'ok', status, headers, body: undefined };
   const type = headers.get('Content-Type') ?? '';
-  const text = await response.text();
-  if (!/^application\/(problem\+)?json\b/.test(type))
-    return { kind: 'strange', status, what: 'media-type', retryAfter };
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    return { kind: 'strange', status, what: 'body', retryAfter };
+  if (stream && status === 200 && type.startsWith(NDJSON) && body !== null) return { kind: 'stream', stream: body };
+  if (!/^application\/(problem\+)?json\b/.test(type) || (stream && status === 200)) {
+    await body?.cancel();
+    return strange('media-type');
   }
-  if (status < 300) return { kind: 'ok', status, headers, body };
-  return isProblem(body)
-    ? { kind: 'refused', problem: { ...body, status }, retryAfter }
-    : { kind: 'strange', status, what: 'status', retryAfter };
+  const value = parse(await readText(body));
+  if (value === undefined) return strange('body');
+  if (status < 300) return { kind: 'ok', status, headers, body: value };
+  return isProblem(value) ? { kind: 'refused', problem: { ...value, status }, retryAfter } : strange('status');
+}
+
+/** The most characters of an answer: a page has about 4 Mi. */
+const MAX_TEXT = 16 * 1024 * 1024;
+
+/** @returns the text, or nothing when it is longer than any answer of a server of ours */
+async function readText(body: ReadableStream<Uint8Array> | null): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  if (body !== null) {
+    // Leaving the loop early cancels the rest.
+    for await (const piece of piecesOf(body)) {
+      text += decoder.decode(piece, { stream: true });
+      if (text.length > MAX_TEXT) return '';
+    }
+  }
+  return text;
+}
+
+/** @returns `undefined` when it is not JSON */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isProblem(body: unknown): body is Refusal {
-  return typeof body === 'object' && body !== null && 'code' in body && isCode(body.code);
-}
-
-function isCode(code: unknown): code is ProblemCode {
-  return typeof code === 'string' && Object.hasOwn(PROBLEMS, code);
+  return typeof body === 'object' && body !== null && 'code' in body && typeof body.code === 'string';
 }
 
 /** `Retry-After` in ms: seconds or a date (RFC 9110, section 10.2.3). */

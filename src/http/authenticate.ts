@@ -4,6 +4,7 @@ import { looksLikeToken } from '../auth/tickets.ts';
 import type { Action } from '../protocol/grants.ts';
 import { ProblemError } from './problem-error.ts';
 import type { Middleware, RequestContext, Services } from './services.ts';
+import { MAX_ISSUES } from './validate.ts';
 
 export interface AuthenticateOptions {
   /** Where a request comes from. */
@@ -35,6 +36,8 @@ export function authenticate(
 /**
  * Passes when the principal may do this on every topic. Whether a topic exists plays no part in it. A collection of which Postgres
  * decides who sees what may be read by everybody, but not by a ticket that does not name it.
+ *
+ * @param member the member of the body that lists the topics: then the problem says which of them may not be read
  * @throws ProblemError `token-required` without a token, else `forbidden`
  */
 export function requireRight(
@@ -42,11 +45,16 @@ export function requireRight(
   principal: Principal,
   action: Action,
   topics: readonly string[],
+  member?: string,
 ): void {
   const isOpen = (topic: string) =>
     action === 'subscribe' && principal.kind !== 'ticket' && collections?.isDecidedByPostgres(topic) === true;
-  if (topics.every((topic) => rights.may(principal, action, topic) || isOpen(topic))) return;
-  throw new ProblemError(principal.kind === 'anonymous' ? 'token-required' : 'forbidden');
+  const errors = topics.flatMap((topic, index) =>
+    rights.may(principal, action, topic) || isOpen(topic) ? [] : { path: `${member}.${index}`, message: 'not allowed' },
+  );
+  if (errors.length === 0) return;
+  const code = principal.kind === 'anonymous' ? 'token-required' : 'forbidden';
+  throw new ProblemError(code, member === undefined ? {} : { errors: errors.slice(0, MAX_ISSUES) });
 }
 
 /** @throws ProblemError unless the principal is an administrator */

@@ -9,9 +9,10 @@ import { ProblemError } from './problem-error.ts';
 export interface Subscriptions {
   /**
    * Refuses what can be seen to be wrong before a stream is opened. While the database is away it refuses nothing.
+   * @param member the member of the body that lists the topics, for the problem to name
    * @throws ProblemError `invalid-filter`
    */
-  check(requests: readonly SubscribeRequest[]): Promise<void>;
+  check(requests: readonly SubscribeRequest[], member?: string): Promise<void>;
   /**
    * Subscribes; in the order of the requests.
    * @param before the reader's subscriptions under an earlier token, by topic
@@ -28,12 +29,13 @@ export function createSubscriptions(broker: Broker, collections: LiveCollections
   const isCollection = ({ topic }: SubscribeRequest) => collections?.has(topic) === true;
 
   return {
-    async check(requests) {
-      for (const request of requests) {
+    async check(requests, member) {
+      for (const [index, request] of requests.entries()) {
         if (collections === undefined || !isCollection(request)) continue;
         try {
           const field = await collections.streams.misfit(request);
-          if (field !== undefined) throw invalidFilter(field);
+          if (field !== undefined)
+            throw invalidFilter(field, member === undefined ? 'filter' : `${member}.${index}.filter`);
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) throw error;
         }
@@ -62,8 +64,8 @@ export function createSubscriptions(broker: Broker, collections: LiveCollections
   };
 }
 
-function invalidFilter(field: string): ProblemError {
+function invalidFilter(field: string, path = 'filter'): ProblemError {
   return new ProblemError('invalid-filter', {
-    errors: [{ path: 'filter', message: `${field} does not exist, cannot be filtered by, or cannot have this value` }],
+    errors: [{ path, message: `${field} does not exist, cannot be filtered by, or cannot have this value` }],
   });
 }

@@ -6,7 +6,7 @@ import type { ProblemCode, ProblemIssue } from '../protocol/problem.ts';
 import { ProblemError } from './problem-error.ts';
 
 /** The most mistakes that an answer names. */
-const MAX_ISSUES = 20;
+export const MAX_ISSUES = 20;
 /** Of a message that names what was sent, in UTF-16 units. */
 const MAX_MESSAGE = 500;
 

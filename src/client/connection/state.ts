@@ -14,7 +14,7 @@ export type Trouble =
   | { readonly kind: 'lost'; readonly why: 'ended' | 'silent' | 'malformed' }
   | { readonly kind: 'unreachable'; readonly why: 'network' | 'timeout' | 'token' | 'aborted' }
   /** The server refused by a code of protocol section 7. */
-  | { readonly kind: 'refused'; readonly code: string }
+  | { readonly kind: 'refused'; readonly code: string; readonly status: number }
   /** Something other than the server answered: a captive portal, a proxy. */
   | { readonly kind: 'strange'; readonly status: number; readonly what: string };
 

@@ -27,10 +27,10 @@ export function streamsRoute(services: Services): Hono<Env> {
       const { topics, format = negotiate(c.req.header('Accept')), ...rest } = c.req.valid('json');
       const unique = new Map(topics.map((topic) => [topic.topic, topic]));
       if (unique.size > limits.topicsPerStream) throw tooManyTopics(services);
-      requireRight(services, c.get('principal'), 'subscribe', [...unique.keys()]);
+      requireRight(services, c.get('principal'), 'subscribe', [...unique.keys()], 'topics');
       if (format === undefined) throw notAcceptable();
       const requests = [...unique.values()].map((topic) => subscribeRequest(topic, fallbackOf(format, rest.wait)));
-      await services.subscriptions.check(requests);
+      await services.subscriptions.check(requests, 'topics');
       return answerReading(c, services, requests, { ...rest, format });
     })
     .patch(
@@ -48,8 +48,12 @@ export function streamsRoute(services: Services): Hono<Env> {
           principal,
           'subscribe',
           add.map(({ topic }) => topic),
+          'add',
         );
-        await services.subscriptions.check(add.map((topic) => subscribeRequest(topic)));
+        await services.subscriptions.check(
+          add.map((topic) => subscribeRequest(topic)),
+          'add',
+        );
         return changed(c, await streamControl.change(stream, principal, add, remove), stream);
       },
     )

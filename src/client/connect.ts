@@ -1,0 +1,158 @@
+/** The smaller client: a connection and its subscriptions, and requests. `createClient` adds the rest. */
+import type { ConnectionView } from './connection/connection.ts';
+import { createEnvironment, type Environment, type Signals } from './environment.ts';
+import { createRequest, type Request } from './request.ts';
+import { createRoundTrip } from './round-trip.ts';
+import { qualityOf, type Status } from './status.ts';
+import type { Subscribe } from './subscription.ts';
+import { createSubscriptions } from './subscriptions/subscriptions.ts';
+import { createToken, type TokenOption } from './token.ts';
+
+export interface ConnectOptions {
+  /** Where the API is mounted: `https://api.example.com`, or a path of this page's own host. */
+  readonly url: string;
+  /** A token, or how to get a fresh one: asked at first, before the present one ends, and when it is refused. */
+  readonly token?: TokenOption | undefined;
+  /** The most topics at once, 50 unless told. Beyond it, subscriptions of the lowest priority wait. */
+  readonly topics?: number | undefined;
+  /** The most streams at once, 3 unless told: one for all topics, and others where one topic is read in several ways. */
+  readonly streams?: number | undefined;
+  /** Told of what goes wrong where nobody else can be told: what an observer threw, what no server should send. Else `console.error`. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  readonly fetch?: typeof fetch | undefined;
+  readonly environment?: Environment | undefined;
+  /** ms since 1970 */
+  readonly clock?: (() => number) | undefined;
+  /** 0 to 1, 1 excluded */
+  readonly random?: (() => number) | undefined;
+}
+
+export interface Link {
+  /**
+   * Subscribes to a topic. The first subscription opens the connection, and with the last one it ends.
+   * @example
+   * ```ts
+   * const lobby = link.subscribe('chat:lobby', { last: 20 }, { onEvent: (event) => show(event.data) });
+   * for await (const event of link.subscribe('orders')) console.log(event.type);
+   * ```
+   */
+  readonly subscribe: Subscribe;
+  readonly request: Request;
+  readonly status: Status;
+  /** @returns how to stop observing */
+  observe(listener: () => void): () => void;
+  /** Asks for another token, and tries again what was refused. */
+  renewToken(): Promise<void>;
+  /** Reads nothing until `resume`; every subscription keeps its place. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+const NOT_CONNECTED: ConnectionView = {
+  state: { kind: 'disconnected' },
+  transport: undefined,
+  obstacle: undefined,
+  lastHeartbeat: undefined,
+};
+const TOPICS = 50;
+const STREAMS = 3;
+
+/** @throws TypeError when the URL is none */
+export function connect(options: ConnectOptions): Link {
+  const { clock = Date.now, random = Math.random, environment = createEnvironment() } = options;
+  const onError = options.onError ?? ((error) => console.error(error));
+  const url = baseOf(options.url);
+  // Looked up at each call, so that whoever replaces it later is heeded; called bare, as browsers want it.
+  const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
+  const token = createToken(options.token, { clock, onError });
+  const request = createRequest({ url, fetch: send, token, clock });
+  const listeners = new Set<() => void>();
+  let roundTrip: number | undefined;
+  let status: Status | undefined;
+
+  function changed(): void {
+    status = undefined;
+    for (const listener of listeners) listener();
+  }
+
+  const subscriptions = createSubscriptions({
+    request,
+    token,
+    clock,
+    random,
+    renewable: typeof options.token === 'function',
+    topics: options.topics ?? TOPICS,
+    streams: options.streams ?? STREAMS,
+    onChange: changed,
+    onError,
+  });
+  const measuring = createRoundTrip({
+    request,
+    clock,
+    due: () => !environment.hidden() && read().state === 'connected',
+    onMeasured: (ms) => {
+      roundTrip = ms;
+      changed();
+    },
+  });
+  const each = (signal: keyof Signals) => {
+    for (const connection of subscriptions.connections()) connection[signal]();
+  };
+  const stopListening = environment.listen({
+    network: () => each('network'),
+    offline: () => each('offline'),
+    wake: () => each('wake'),
+  });
+
+  function read(): Status {
+    const [connection] = subscriptions.connections();
+    const { state, transport, obstacle, lastHeartbeat } = connection?.view() ?? NOT_CONNECTED;
+    return {
+      state: state.kind,
+      quality: qualityOf(state.kind, roundTrip),
+      roundTrip,
+      lastHeartbeat,
+      attempts: state.kind === 'reconnecting' ? state.failures : 0,
+      trouble: 'trouble' in state ? state.trouble : undefined,
+      transport,
+      obstacle,
+      queued: 0,
+    };
+  }
+
+  return {
+    subscribe: subscriptions.subscribe,
+    request,
+    get status() {
+      status ??= read();
+      return status;
+    },
+    observe(listener) {
+      listeners.add(listener);
+      if (listeners.size === 1) measuring.start();
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size === 0) measuring.stop();
+      };
+    },
+    async renewToken() {
+      const used = await token.get();
+      await token.renew(used === false ? undefined : used);
+      subscriptions.retryRefused();
+    },
+    pause: () => subscriptions.pause(true),
+    resume: () => subscriptions.pause(false),
+    close() {
+      measuring.stop();
+      stopListening();
+      subscriptions.close();
+    },
+  };
+}
+
+function baseOf(url: string): string {
+  const base = url.replace(/\/+$/, '');
+  const page = typeof location === 'object' ? location.href : undefined;
+  return new URL(`${base}/`, page).href.slice(0, -1);
+}

@@ -1,0 +1,264 @@
+/**
+ * One connection: keeps a transport open for the topics that are wanted, whatever happens to the line.
+ *
+ * `state.ts` decides when to try; this does it, and watches the line: it finds out that it is dead, that streams do not come through and
+ * polls are needed, that they may come through again, and that the token ends. What is wanted, and from where each topic
+ * is to be read, it asks its observer each time, so nothing here can be out of date.
+ */
+import type { Gap } from '../../protocol/control.ts';
+import type { Event } from '../../protocol/event.ts';
+import type { Signals } from '../environment.ts';
+import type { Request } from '../request.ts';
+import type { PresenceChange } from '../subscription.ts';
+import type { Token } from '../token.ts';
+import { isFinal } from './answers.ts';
+import { createEvidence, FIRST_BYTES_MS, type Obstacle, streamAgainAfter } from './evidence.ts';
+import { createLineWatch } from './line-watch.ts';
+import { openPoll } from './poll-transport.ts';
+import { type ConnectionEvent, type ConnectionState, step } from './state.ts';
+import { openStream } from './stream-transport.ts';
+import { createTopicSync, type WantedTopic } from './topic-sync.ts';
+import type { Transport, TransportEnd, TransportObserver } from './transport.ts';
+
+export interface ConnectionObserver {
+  wanted(): readonly WantedTopic[];
+  event(event: Event): void;
+  gap(gap: Gap): void;
+  position(cursor: string, live: boolean): void;
+  presence(change: PresenceChange): void;
+  /** The state, the transport or what is known of the line has changed. */
+  changed(): void;
+  /** The server does not serve this topic to this client; it must not be wanted any more. */
+  refused(topic: string, code: string): void;
+  /** The server allows fewer topics than are wanted. */
+  tooMany(topics: number): void;
+}
+
+export interface ConnectionContext {
+  readonly request: Request;
+  readonly token: Token;
+  /** ms since 1970 */
+  readonly clock: () => number;
+  /** 0 to 1, 1 excluded */
+  readonly random: () => number;
+  /** Whether a fresh token can be had: else a refusal of the token is final. */
+  readonly renewable: boolean;
+}
+
+/** What is known of a connection. */
+export interface ConnectionView {
+  readonly state: ConnectionState;
+  readonly transport: Transport['kind'] | undefined;
+  /** Why polls are in use. */
+  readonly obstacle: Obstacle | undefined;
+  /** ms since 1970 */
+  readonly lastHeartbeat: number | undefined;
+}
+
+export interface Connection extends Signals {
+  view(): ConnectionView;
+  /** What is wanted may have changed. */
+  update(): void;
+}
+
+/** How long an answer that is to show that the server is there may take, in ms. */
+const PROBE_TIMEOUT_MS = 4000;
+
+export function createConnection(observer: ConnectionObserver, context: ConnectionContext): Connection {
+  const { request, token, clock, random, renewable } = context;
+  let state: ConnectionState = { kind: 'disconnected' };
+  let transport: Transport | undefined;
+  let obstacle: Obstacle | undefined;
+  /** How often streams did not come through. */
+  let obstacles = 0;
+  let evidence = createEvidence();
+  let lastHeartbeat: number | undefined;
+  /** Whether the transport has opened. */
+  let isOpen = false;
+  let wasOffline = false;
+  let due: ReturnType<typeof setTimeout> | undefined;
+  let firstBytes: ReturnType<typeof setTimeout> | undefined;
+  let again: ReturnType<typeof setTimeout> | undefined;
+
+  const watch = createLineWatch({
+    clock,
+    // A poll is a request with a time-out of its own.
+    lastHeard: () => (transport?.kind === 'stream' ? transport.lastHeard() : undefined),
+    onSilent: () => end({ trouble: { kind: 'lost', why: 'silent' } }),
+    onPause: () => {
+      evidence.paused();
+      dispatch({ kind: 'wake' });
+    },
+  });
+  const sync = createTopicSync(observer.wanted, (of, how, topics) => {
+    if (of !== transport) return;
+    end(how);
+    leaveOut(how, topics);
+    dispatch({ kind: 'wake' });
+  });
+
+  function dispatch(event: ConnectionEvent): void {
+    const before = state;
+    const next = step(before, event, { now: clock(), random });
+    state = next.state;
+    const { command } = next;
+    if (command !== undefined && command.kind !== 'probe') clearTimeout(due);
+    if (command?.kind === 'open') open();
+    else if (command?.kind === 'wait') due = setTimeout(() => dispatch({ kind: 'due' }), command.ms);
+    else if (command?.kind === 'probe') void probe();
+    else if (command?.kind === 'abort') {
+      abort();
+      clearTimeout(again);
+    }
+    if (state !== before) observer.changed();
+  }
+
+  function open(): void {
+    abort();
+    isOpen = false;
+    const requests = sync.begin(observer.wanted());
+    const opening: Transport = (obstacle === undefined ? openStream : openPoll)(
+      requests,
+      listen(() => opening),
+      context,
+    );
+    transport = opening;
+    if (obstacle === undefined) firstBytes = setTimeout(() => void lateFirstBytes(opening), FIRST_BYTES_MS);
+  }
+
+  function listen(self: () => Transport): TransportObserver {
+    return {
+      ...observer,
+      opened() {
+        isOpen = true;
+        clearTimeout(firstBytes);
+        evidence = createEvidence();
+        watch.start();
+        dispatch({ kind: 'opened' });
+        void sync.update(transport);
+      },
+      heartbeat(sent) {
+        lastHeartbeat = clock();
+        const found = self().kind === 'stream' ? evidence.heartbeat(sent, lastHeartbeat) : undefined;
+        if (found === undefined) observer.changed();
+        else fallBack(found);
+      },
+      expiring: () => void renew(),
+      ended: end,
+    };
+  }
+
+  /** Lets go of the transport, and of all that belongs to it. */
+  function abort(): void {
+    clearTimeout(firstBytes);
+    watch.stop();
+    transport?.close();
+    transport = undefined;
+  }
+
+  function end(how: TransportEnd): void {
+    const { trouble, retryAfter } = how;
+    const topics = observer.wanted();
+    abort();
+    const hopeless = isOfToken(how) && !renewable;
+    dispatch(hopeless ? { kind: 'refused', trouble } : { kind: 'failed', trouble, retryAfter });
+    // Without those topics it may work at once; else it is another matter, and has its time.
+    if (leaveOut(how, topics)) dispatch({ kind: 'wake' });
+  }
+
+  /** @returns whether some topics, or so many, cannot be had, and are wanted no more */
+  function leaveOut(how: TransportEnd, topics: readonly WantedTopic[]): boolean {
+    const { trouble, refused } = how;
+    if (!isFinal(trouble) || isOfToken(how)) return false;
+    const { code } = trouble;
+    const left = observer.wanted().length;
+    if (code === 'too-many-topics') observer.tooMany(left - 1);
+    // Where the server does not say which, it is any of them: then it may be the only one there is.
+    else if (topics.length === 1) for (const { topic } of topics) observer.refused(topic, code);
+    else
+      for (const index of refused ?? []) {
+        const topic = topics[index]?.topic;
+        if (topic !== undefined) observer.refused(topic, code);
+      }
+    return observer.wanted().length < left;
+  }
+
+  /** Nothing came yet. Whether that is the stream's fault, another request tells. */
+  async function lateFirstBytes(late: Transport): Promise<void> {
+    const answered = await isAnswered();
+    if (late !== transport || isOpen) return;
+    if (answered) fallBack('first-bytes-late');
+    else end({ trouble: { kind: 'unreachable', why: 'timeout' } });
+  }
+
+  async function isAnswered(): Promise<boolean> {
+    const { kind } = await request('GET', '/healthz', { timeout: PROBE_TIMEOUT_MS });
+    return kind === 'ok' || kind === 'refused';
+  }
+
+  function fallBack(seen: Obstacle): void {
+    obstacle = seen;
+    obstacles += 1;
+    clearTimeout(again);
+    again = setTimeout(tryStream, streamAgainAfter(obstacles));
+    open();
+    observer.changed();
+  }
+
+  /** Polls pause for as long as it takes to see whether a stream comes through; every topic goes on from its place. */
+  function tryStream(): void {
+    if (obstacle === undefined) return;
+    clearTimeout(again);
+    obstacle = undefined;
+    if (state.kind === 'connected') open();
+  }
+
+  /** Whether the line lives, after something that may have ended it. */
+  async function probe(): Promise<void> {
+    const probed = transport;
+    const heard = probed?.lastHeard();
+    const silent = watch.silent();
+    if (!silent && ((await isAnswered()) || probed !== transport || probed?.lastHeard() !== heard)) return;
+    end({ trouble: { kind: 'lost', why: 'silent' } });
+    // Only the line is known to be dead: there may be another at once.
+    if (silent) dispatch({ kind: 'wake' });
+  }
+
+  /** Puts the stream under a fresh token before the present one ends. */
+  async function renew(): Promise<void> {
+    const renewed = transport;
+    const used = await token.get();
+    const fresh = typeof used === 'string' && (await token.renew(used));
+    // Without another one the server ends the stream in time, and the next attempt shows what comes of it.
+    if (fresh === false || fresh === used || renewed !== transport) return;
+    if ((await renewed?.renew()) !== false || renewed !== transport) return;
+    end({ trouble: { kind: 'closed', reason: 'expired' }, retryAfter: 0 });
+    dispatch({ kind: 'wake' });
+  }
+
+  return {
+    view: () => ({ state, transport: transport?.kind, obstacle, lastHeartbeat }),
+    update() {
+      const wanted = observer.wanted().length > 0;
+      dispatch({ kind: wanted ? 'connect' : 'disconnect' });
+      if (state.kind === 'connected') void sync.update(transport);
+    },
+    wake: () => dispatch({ kind: 'wake' }),
+    network() {
+      // A line through a network that was gone is most likely dead, and would be found so only when heartbeats are missed.
+      if (wasOffline && state.kind === 'connected') end({ trouble: { kind: 'lost', why: 'silent' } });
+      wasOffline = false;
+      tryStream();
+      dispatch({ kind: 'wake' });
+    },
+    offline() {
+      wasOffline = true;
+      dispatch({ kind: 'offline' });
+    },
+  };
+}
+
+/** Whether the whole token is refused, and not some topics for the want of one. */
+function isOfToken({ trouble, refused = [] }: TransportEnd): boolean {
+  return isFinal(trouble) && trouble.status === 401 && refused.length === 0;
+}

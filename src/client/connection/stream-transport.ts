@@ -1,0 +1,111 @@
+/** Reading by one stream of NDJSON over `fetch`: `POST /v1/streams`, changed by `PATCH` (protocol section 2). */
+import type { ControlData } from '../../protocol/control.ts';
+import type { Event } from '../../protocol/event.ts';
+import { createLineSplitter } from '../../protocol/ndjson.ts';
+import { piecesOf } from '../pieces.ts';
+import type { Request } from '../request.ts';
+import { endOf } from './answers.ts';
+import type { TopicRequest, Transport, TransportEnd, TransportObserver } from './transport.ts';
+
+/** The data of a control event, by its name: what a line with a `control` member holds. */
+type ControlLine = { [Name in keyof ControlData]: { readonly control: Name } & ControlData[Name] }[keyof ControlData];
+
+export function openStream(
+  topics: readonly TopicRequest[],
+  observer: TransportObserver,
+  { request, clock }: { readonly request: Request; readonly clock: () => number },
+): Transport {
+  const abort = new AbortController();
+  const { signal } = abort;
+  let path: string | undefined;
+  let lastHeard = clock();
+  let done = false;
+
+  function close(): void {
+    done = true;
+    abort.abort();
+  }
+
+  function end(how: TransportEnd): void {
+    if (done) return;
+    close();
+    observer.ended(how);
+  }
+
+  function take(line: string): void {
+    if (done) return;
+    const value: Event | ControlLine = JSON.parse(line);
+    if (!('control' in value)) {
+      // Before its `$open` this is nobody's stream that we know.
+      if (path === undefined) throw new SyntaxError('not a stream');
+      observer.event(value);
+      return;
+    }
+    switch (value.control) {
+      case 'open':
+        path = `/v1/streams/${value.stream}`;
+        observer.opened();
+        break;
+      case 'ready':
+        observer.position(value.cursor, true);
+        break;
+      case 'gap':
+        observer.gap(value);
+        break;
+      case 'heartbeat':
+        observer.heartbeat(Date.parse(value.time));
+        observer.position(value.cursor, false);
+        break;
+      case 'presence':
+        observer.presence(value);
+        break;
+      case 'expiring':
+        observer.expiring();
+        break;
+      case 'close':
+        end({ trouble: { kind: 'closed', reason: value.reason }, retryAfter: value.retry });
+    }
+  }
+
+  async function run(): Promise<void> {
+    const answer = await request('POST', '/v1/streams', { body: { topics, format: 'ndjson' }, signal, stream: true });
+    lastHeard = clock();
+    if (answer.kind !== 'stream') {
+      end(endOf(answer));
+      return;
+    }
+    const lines = createLineSplitter(take);
+    const decoder = new TextDecoder();
+    let why: 'ended' | 'malformed' = 'ended';
+    try {
+      for await (const piece of piecesOf(answer.stream)) {
+        lastHeard = clock();
+        const text = decoder.decode(piece, { stream: true });
+        // A line that is neither an event nor a control event, or has no end: whoever speaks here is not a server of this protocol.
+        why = 'malformed';
+        lines.push(text);
+        why = 'ended';
+      }
+    } catch {
+      // The connection broke, or what came made no sense. What was half received is no event; the next stream begins before it.
+    }
+    end({ trouble: { kind: 'lost', why } });
+  }
+
+  void run();
+
+  return {
+    kind: 'stream',
+    lastHeard: () => lastHeard,
+    async change(add, remove) {
+      const body = { add: add.length > 0 ? add : undefined, remove: remove.length > 0 ? remove : undefined };
+      const answer = path === undefined || done ? undefined : await request('PATCH', path, { body, signal });
+      if (answer?.kind === 'ok') return undefined;
+      return answer === undefined ? { trouble: { kind: 'lost', why: 'ended' } } : endOf(answer);
+    },
+    async renew() {
+      return path !== undefined && (await request('PUT', `${path}/token`, { signal })).kind === 'ok';
+    },
+    close,
+  };
+}

@@ -1,0 +1,61 @@
+/**
+ * The port of a transport: how events come from the server to this client.
+ *
+ * A transport reads some topics from where each of them stands, and tells its observer what comes, in the order of the log for each topic.
+ * It does not try again: whatever ends it, it says so once, with the reason, and is done. It keeps no position. That is its observer's, who
+ * opens the next one from there; so nothing is lost between the two, and of what both tell the observer leaves out the second.
+ */
+import type { Gap } from '../../protocol/control.ts';
+import type { Event } from '../../protocol/event.ts';
+import type { PresenceChange } from '../subscription.ts';
+import type { Trouble } from './state.ts';
+
+/** A topic to be read, as `POST /v1/streams` takes it (protocol section 2.8). */
+export interface TopicRequest {
+  readonly topic: string;
+  readonly after?: string | undefined;
+  readonly since?: string | undefined;
+  readonly last?: number | undefined;
+  readonly filter?: readonly string[] | undefined;
+  readonly types?: readonly string[] | undefined;
+  readonly conflate?: number | undefined;
+  readonly presence?: boolean | undefined;
+}
+
+export interface TransportObserver {
+  /** The line works. */
+  opened(): void;
+  event(event: Event): void;
+  gap(gap: Gap): void;
+  /** Everything up to this (compound) cursor has been told. `live`: replay of the topics in it is over. */
+  position(cursor: string, live: boolean): void;
+  presence(change: PresenceChange): void;
+  /** The server was heard. `sent` is when it says that it spoke, ms since 1970. */
+  heartbeat(sent: number): void;
+  /** The credential ends soon. */
+  expiring(): void;
+  ended(end: TransportEnd): void;
+}
+
+export interface TransportEnd {
+  readonly trouble: Trouble;
+  /** ms */
+  readonly retryAfter?: number | undefined;
+  /** Which of the topics that were asked for the server does not serve, by their places. */
+  readonly refused?: readonly number[] | undefined;
+}
+
+export interface Transport {
+  readonly kind: 'stream' | 'poll';
+  /** When a byte came, ms since 1970. */
+  lastHeard(): number;
+  /**
+   * Changes what is read. Topics to be removed and added again are read from their new place.
+   * @returns why it could not be changed: then nothing was
+   */
+  change(add: readonly TopicRequest[], remove: readonly string[]): Promise<TransportEnd | undefined>;
+  /** Goes on under the client's present token. @returns whether the server agreed */
+  renew(): Promise<boolean>;
+  /** Ends it; `ended` is not called. */
+  close(): void;
+}

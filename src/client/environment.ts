@@ -1,0 +1,36 @@
+/** What the surroundings tell: the network comes and goes, the page is hidden and shown, the machine sleeps and wakes. */
+
+export interface Signals {
+  /** There is a network again, or another one. */
+  network(): void;
+  offline(): void;
+  /** The page is shown, or goes on after it was frozen. */
+  wake(): void;
+}
+
+export interface Environment {
+  /** @returns how to stop listening */
+  listen(signals: Signals): () => void;
+  /** Whether nobody sees the page. */
+  hidden(): boolean;
+}
+
+/** The events of a page or a worker (HTML; Page Lifecycle; Network Information). Elsewhere nothing is told. */
+export function createEnvironment(): Environment {
+  const hidden = () => typeof document === 'object' && document.hidden;
+  return {
+    hidden,
+    listen({ network, offline, wake }) {
+      const shown = () => hidden() || wake();
+      const connection: unknown = typeof navigator === 'object' && 'connection' in navigator && navigator.connection;
+      // Those of the document bubble up to here.
+      const events = { online: network, offline, pageshow: shown, visibilitychange: shown, resume: shown };
+      const listen = (method: 'addEventListener' | 'removeEventListener') => {
+        for (const [name, listener] of Object.entries(events)) globalThis[method]?.(name, listener);
+        if (connection instanceof EventTarget) connection[method]('change', network);
+      };
+      listen('addEventListener');
+      return () => listen('removeEventListener');
+    },
+  };
+}

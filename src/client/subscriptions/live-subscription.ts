@@ -1,0 +1,161 @@
+/** One subscription: where it stands, what it was told, and whom it tells. */
+import { type Cursor, formatCursor } from '../../protocol/cursor.ts';
+import type { Event } from '../../protocol/event.ts';
+import type { TopicRequest } from '../connection/transport.ts';
+import type {
+  MissingEvents,
+  PresenceChange,
+  Priority,
+  SubscribeOptions,
+  Subscription,
+  SubscriptionObserver,
+  SubscriptionState,
+} from '../subscription.ts';
+import { createEventBuffer, type EventBuffer } from './event-buffer.ts';
+import type { Plannable } from './plan.ts';
+import type { Parameters, Wire } from './wire.ts';
+
+const PRIORITIES: Readonly<Record<Priority, number>> = { low: 0, normal: 1, high: 2, critical: 3 };
+
+/** The end of a loop over a subscription that the server refuses. */
+export class SubscriptionRefused extends Error {
+  override readonly name = 'SubscriptionRefused';
+  /** A code of protocol section 7. */
+  readonly code: string;
+
+  constructor(topic: string, code: string) {
+    super(`the subscription to ${topic} was refused: ${code}`);
+    this.code = code;
+  }
+}
+
+export interface LiveSubscriptionContext {
+  /** It came, went, or is to be read from another place. */
+  readonly changed: () => void;
+  /** Told what an observer threw. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface LiveSubscription<Data = unknown> extends Subscription<Data>, Plannable {
+  readonly presence: boolean;
+  readonly parameters: Parameters;
+  position(): Cursor | undefined;
+  /** How to read history for it: on from where it stands, else from where it wants to begin. `undefined` where it wants none. */
+  history(): TopicRequest | undefined;
+  /** Whether it takes no more for now: a loop over it is too slow. */
+  suspended(): boolean;
+  /** What it takes its events from. */
+  wire: Wire | undefined;
+  /** Whether it takes nothing from the wire yet: it reads history by itself, or wants none, and the wire is not live. */
+  joining: boolean;
+  /** Takes an event, unless it has it. @param at where it stands in the log; absent for an ephemeral one */
+  take(event: Event, at?: Cursor): void;
+  /** Everything up to here was told, or was not chosen. */
+  reach(at: Cursor): void;
+  /** Something is missing; what comes next comes after `to`. */
+  miss(gap: MissingEvents, to: Cursor | undefined): void;
+  tellPresence(change: PresenceChange): void;
+  enter(state: SubscriptionState): void;
+}
+
+export function createLiveSubscription<Data>(
+  topic: string,
+  { filter, types, conflate, since, last, after, priority = 'normal', presence = false }: SubscribeOptions,
+  observer: SubscriptionObserver<Data>,
+  { changed, onError }: LiveSubscriptionContext,
+): LiveSubscription<Data> {
+  // Sorted, so that the same wish is the same text.
+  const parameters = {
+    filter: filter === undefined ? undefined : [filter].flat().toSorted(),
+    types: types?.toSorted(),
+    conflate,
+  };
+  const start = { after, since: since instanceof Date ? since.toISOString() : since, last };
+  const beginsWithHistory = (after ?? 'latest') !== 'latest' || since !== undefined || last !== undefined;
+  const buffers = new Set<EventBuffer<Data>>();
+  let state: SubscriptionState = { kind: 'waiting' };
+  let position: Cursor | undefined;
+
+  const suspended = () => [...buffers].some(({ full }) => full);
+
+  function call(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  return {
+    topic,
+    shape: JSON.stringify(parameters),
+    presence,
+    presenceOnly: presence && observer.onEvent === undefined,
+    priority: PRIORITIES[priority],
+    joining: false,
+    wire: undefined,
+    parameters,
+    position: () => position,
+    get state() {
+      return state;
+    },
+    get cursor() {
+      return position && formatCursor(position);
+    },
+    suspended,
+    history() {
+      if (position === undefined && !beginsWithHistory) return undefined;
+      return { topic, ...(position === undefined ? start : { after: formatCursor(position) }), ...parameters };
+    },
+    take(event, at) {
+      if (state.kind === 'closed' || (at !== undefined && at.epoch === position?.epoch && at.seq <= position.seq))
+        return;
+      position = at ?? position;
+      // Its type is what the application says of it; the server was not asked to check it.
+      const told = event as Event<Data>;
+      for (const buffer of buffers) buffer.push(told);
+      call(() => observer.onEvent?.(told));
+      if (suspended()) changed();
+    },
+    reach(at) {
+      if (position === undefined || (position.epoch === at.epoch && position.seq < at.seq)) position = at;
+    },
+    miss(gap, to) {
+      const has = position !== undefined && position.epoch === to?.epoch && position.seq >= to.seq;
+      // Whoever has what lies after the gap misses nothing.
+      if (has && gap.reason !== 'ahead' && gap.reason !== 'disordered') return;
+      position = to;
+      if (observer.onGap !== undefined) call(() => observer.onGap?.(gap));
+      else if (beginsWithHistory && !start.after?.includes('-')) {
+        position = undefined;
+        this.wire = undefined;
+        changed();
+      }
+    },
+    tellPresence(change) {
+      call(() => observer.onPresence?.(change));
+    },
+    enter(next) {
+      if (state.kind === 'closed' || JSON.stringify(state) === JSON.stringify(next)) return;
+      state = next;
+      call(() => observer.onState?.(next));
+      if (next.kind === 'refused') for (const buffer of buffers) buffer.end(new SubscriptionRefused(topic, next.code));
+    },
+    close() {
+      if (state.kind === 'closed') return;
+      state = { kind: 'closed' };
+      for (const buffer of buffers) buffer.end();
+      changed();
+    },
+    [Symbol.asyncIterator]() {
+      const buffer: EventBuffer<Data> = createEventBuffer(changed, () => {
+        buffers.delete(buffer);
+        changed();
+      });
+      if (state.kind === 'closed') buffer.end();
+      else if (state.kind === 'refused') buffer.end(new SubscriptionRefused(topic, state.code));
+      else buffers.add(buffer);
+      return buffer;
+    },
+  };
+}

@@ -1,0 +1,102 @@
+/** All subscriptions of a client: which stream reads what for whom. */
+import type { Connection, ConnectionContext } from '../connection/connection.ts';
+import type { Subscribe } from '../subscription.ts';
+import { createLiveSubscription, type LiveSubscription } from './live-subscription.ts';
+import { plan } from './plan.ts';
+import { createTopicStream, type TopicStream } from './topic-stream.ts';
+
+export interface SubscriptionsOptions extends ConnectionContext {
+  /** The most topics of one stream; what the server allows, if that is less. */
+  readonly topics: number;
+  /** The most streams: one for all topics, others only where a topic is to be read in several ways. */
+  readonly streams: number;
+  readonly onChange: () => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface Subscriptions {
+  readonly subscribe: Subscribe;
+  /** The first is the one for all topics. There is none before anything was subscribed to. */
+  connections(): readonly Connection[];
+  /** Tries again what was refused: there is another token. */
+  retryRefused(): void;
+  /** Reads nothing while paused; every subscription keeps its place. */
+  pause(paused: boolean): void;
+  close(): void;
+}
+
+export function createSubscriptions(options: SubscriptionsOptions): Subscriptions {
+  const { streams: mostStreams, onChange, onError } = options;
+  const all = new Set<LiveSubscription>();
+  const streams: TopicStream[] = [];
+  let mostTopics = options.topics;
+  let planned = false;
+  let paused = false;
+
+  /** Once a turn, however many come and go. */
+  function changed(): void {
+    if (!planned) queueMicrotask(apply);
+    planned = true;
+  }
+
+  function apply(): void {
+    planned = false;
+    for (const subscription of all) if (subscription.state.kind === 'closed') all.delete(subscription);
+    const wanted = [...all].filter(({ state, suspended }) => state.kind !== 'refused' && !suspended());
+    const next = plan(wanted, { topics: mostTopics, streams: mostStreams });
+    for (const subscription of all)
+      if (subscription.state.kind === 'refused' || subscription.suspended()) subscription.wire = undefined;
+    for (const [subscription, why] of next.parked) {
+      subscription.wire = undefined;
+      subscription.enter({ kind: 'parked', why });
+    }
+    for (let index = 0; index < Math.max(next.streams.length, streams.length); index += 1)
+      streamAt(index).assign(next.streams[index] ?? new Map());
+  }
+
+  function streamAt(index: number): TopicStream {
+    const stream =
+      streams[index] ??
+      createTopicStream(
+        {
+          changed: onChange,
+          onError,
+          refused(subscriptions, code) {
+            for (const subscription of subscriptions) subscription.enter({ kind: 'refused', code });
+            apply();
+          },
+          tooMany(topics) {
+            mostTopics = Math.max(1, topics);
+            apply();
+          },
+        },
+        options,
+      );
+    if (streams[index] === undefined) stream.pause(paused);
+    streams[index] = stream;
+    return stream;
+  }
+
+  return {
+    connections: () => streams.map(({ connection }) => connection),
+    subscribe(topic, subscribeOptions = {}, observer = {}) {
+      const subscription = createLiveSubscription(topic, subscribeOptions, observer, { changed, onError });
+      all.add(subscription);
+      changed();
+      return subscription;
+    },
+    retryRefused() {
+      for (const subscription of all)
+        if (subscription.state.kind === 'refused') subscription.enter({ kind: 'waiting' });
+      apply();
+    },
+    pause(wanted) {
+      paused = wanted;
+      for (const stream of streams) stream.pause(paused);
+    },
+    close() {
+      for (const subscription of all) subscription.close();
+      apply();
+    },
+  };
+}
