@@ -1,9 +1,9 @@
 /** The smaller client: a connection and its subscriptions, and requests. `createClient` adds the rest. */
 import type { ConnectionView } from './connection/connection.ts';
+import type { Fallback } from './connection/fallback.ts';
 import { createEnvironment, type Environment, type Signals } from './environment.ts';
 import { createRequest, type Request } from './request.ts';
-import { createRoundTrip } from './round-trip.ts';
-import { qualityOf, type Status } from './status.ts';
+import type { Status } from './status.ts';
 import type { Subscribe } from './subscription.ts';
 import { createSubscriptions } from './subscriptions/subscriptions.ts';
 import { createToken, type TokenOption } from './token.ts';
@@ -13,6 +13,8 @@ export interface ConnectOptions {
   readonly url: string;
   /** A token, or how to get a fresh one: asked at first, before the present one ends, and when it is refused. */
   readonly token?: TokenOption | undefined;
+  /** What to do where streams do not come through: `longPoll()`. Nothing unless told: then there is no connection. */
+  readonly fallback?: Fallback | undefined;
   /** The most topics at once, 50 unless told. Beyond it, subscriptions of the lowest priority wait. */
   readonly topics?: number | undefined;
   /** The most streams at once, 3 unless told: one for all topics, and others where one topic is read in several ways. */
@@ -65,10 +67,9 @@ export function connect(options: ConnectOptions): Link {
   const url = baseOf(options.url);
   // Looked up at each call, so that whoever replaces it later is heeded; called bare, as browsers want it.
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
-  const token = createToken(options.token, { clock, onError });
+  const token = createToken(options.token, onError);
   const request = createRequest({ url, fetch: send, token, clock });
   const listeners = new Set<() => void>();
-  let roundTrip: number | undefined;
   let status: Status | undefined;
 
   function changed(): void {
@@ -82,19 +83,11 @@ export function connect(options: ConnectOptions): Link {
     clock,
     random,
     renewable: typeof options.token === 'function',
+    fallback: options.fallback,
     topics: options.topics ?? TOPICS,
     streams: options.streams ?? STREAMS,
     onChange: changed,
     onError,
-  });
-  const measuring = createRoundTrip({
-    request,
-    clock,
-    due: () => !environment.hidden() && read().state === 'connected',
-    onMeasured: (ms) => {
-      roundTrip = ms;
-      changed();
-    },
   });
   const each = (signal: keyof Signals) => {
     for (const connection of subscriptions.connections()) connection[signal]();
@@ -110,14 +103,11 @@ export function connect(options: ConnectOptions): Link {
     const { state, transport, obstacle, lastHeartbeat } = connection?.view() ?? NOT_CONNECTED;
     return {
       state: state.kind,
-      quality: qualityOf(state.kind, roundTrip),
-      roundTrip,
       lastHeartbeat,
       attempts: state.kind === 'reconnecting' ? state.failures : 0,
       trouble: 'trouble' in state ? state.trouble : undefined,
       transport,
       obstacle,
-      queued: 0,
     };
   }
 
@@ -130,10 +120,8 @@ export function connect(options: ConnectOptions): Link {
     },
     observe(listener) {
       listeners.add(listener);
-      if (listeners.size === 1) measuring.start();
       return () => {
         listeners.delete(listener);
-        if (listeners.size === 0) measuring.stop();
       };
     },
     async renewToken() {
@@ -144,7 +132,6 @@ export function connect(options: ConnectOptions): Link {
     pause: () => subscriptions.pause(true),
     resume: () => subscriptions.pause(false),
     close() {
-      measuring.stop();
       stopListening();
       subscriptions.close();
     },

@@ -11,33 +11,23 @@ export interface Token {
    * @param used the token that was refused: if it was replaced meanwhile, the replacement is the answer
    */
   renew(used: string | undefined): Promise<string | undefined | false>;
-  /** When the present one ends, ms since 1970; `undefined` when it does not say. */
-  readonly expires: number | undefined;
 }
 
-/** How long before its end a token is not used any more, in ms. */
-const MARGIN_MS = 30_000;
-
-/** @param onError told what the application's function threw */
-export function createToken(
-  option: TokenOption | undefined,
-  { clock, onError }: { readonly clock: () => number; readonly onError: (error: unknown) => void },
-): Token {
+/**
+ * A token is used until the server says that it ends soon (`$expiring`) or has ended (401). When that is, only the server's clock knows.
+ *
+ * @param onError told what the application's function threw
+ */
+export function createToken(option: TokenOption | undefined, onError: (error: unknown) => void): Token {
   let present: string | undefined;
-  let expires: number | undefined;
   let known = false;
   let asking: Promise<string | undefined | false> | undefined;
 
-  function take(token: string | undefined): string | undefined {
-    present = token;
-    expires = token === undefined ? undefined : expiryOf(token);
-    known = true;
-    return token;
-  }
-
   async function ask(): Promise<string | undefined | false> {
     try {
-      return take(typeof option === 'function' ? await option() : option);
+      present = typeof option === 'function' ? await option() : option;
+      known = true;
+      return present;
     } catch (error) {
       onError(error);
       return false;
@@ -52,28 +42,7 @@ export function createToken(
   }
 
   return {
-    async get() {
-      const ending = expires !== undefined && expires - clock() < MARGIN_MS;
-      return known && !(ending && typeof option === 'function') ? present : fresh();
-    },
-    async renew(used) {
-      if (known && present !== used && asking === undefined) return present;
-      return fresh();
-    },
-    get expires() {
-      return expires;
-    },
+    get: async () => (known ? present : fresh()),
+    renew: async (used) => (known && present !== used && asking === undefined ? present : fresh()),
   };
-}
-
-/** The `exp` of a JWT in ms since 1970 (RFC 7519, section 4.1.4). It is not verified here: the server does that. */
-export function expiryOf(token: string): number | undefined {
-  try {
-    const payload = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
-    const { exp } = JSON.parse(atob(payload)) as { exp?: unknown };
-    return typeof exp === 'number' ? exp * 1000 : undefined;
-  } catch {
-    // Not a JWT that can be read: then its end is not known, and the server will say.
-    return undefined;
-  }
 }

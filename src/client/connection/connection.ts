@@ -12,9 +12,8 @@ import type { Request } from '../request.ts';
 import type { PresenceChange } from '../subscription.ts';
 import type { Token } from '../token.ts';
 import { isFinal } from './answers.ts';
-import { createEvidence, FIRST_BYTES_MS, type Obstacle, streamAgainAfter } from './evidence.ts';
+import type { Fallback, Obstacle } from './fallback.ts';
 import { createLineWatch } from './line-watch.ts';
-import { openPoll } from './poll-transport.ts';
 import { type ConnectionEvent, type ConnectionState, step } from './state.ts';
 import { openStream } from './stream-transport.ts';
 import { createTopicSync, type WantedTopic } from './topic-sync.ts';
@@ -41,6 +40,8 @@ export interface ConnectionContext {
   readonly clock: () => number;
   /** 0 to 1, 1 excluded */
   readonly random: () => number;
+  /** What to do where streams do not come through. */
+  readonly fallback?: Fallback | undefined;
   /** Whether a fresh token can be had: else a refusal of the token is final. */
   readonly renewable: boolean;
 }
@@ -61,17 +62,18 @@ export interface Connection extends Signals {
   update(): void;
 }
 
+/** How long the first bytes of a stream may take, in ms, before another request is sent to see whether it is answered. */
+const FIRST_BYTES_MS = 5000;
+
 /** How long an answer that is to show that the server is there may take, in ms. */
 const PROBE_TIMEOUT_MS = 4000;
 
 export function createConnection(observer: ConnectionObserver, context: ConnectionContext): Connection {
-  const { request, token, clock, random, renewable } = context;
+  const { request, token, clock, random, renewable, fallback } = context;
   let state: ConnectionState = { kind: 'disconnected' };
   let transport: Transport | undefined;
   let obstacle: Obstacle | undefined;
-  /** How often streams did not come through. */
-  let obstacles = 0;
-  let evidence = createEvidence();
+  let evidence = fallback?.evidence();
   let lastHeartbeat: number | undefined;
   /** Whether the transport has opened. */
   let isOpen = false;
@@ -86,14 +88,13 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     lastHeard: () => (transport?.kind === 'stream' ? transport.lastHeard() : undefined),
     onSilent: () => end({ trouble: { kind: 'lost', why: 'silent' } }),
     onPause: () => {
-      evidence.paused();
+      evidence?.paused();
       dispatch({ kind: 'wake' });
     },
   });
   const sync = createTopicSync(observer.wanted, (of, how, topics) => {
     if (of !== transport) return;
-    end(how);
-    leaveOut(how, topics);
+    end(how, topics);
     dispatch({ kind: 'wake' });
   });
 
@@ -117,7 +118,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     abort();
     isOpen = false;
     const requests = sync.begin(observer.wanted());
-    const opening: Transport = (obstacle === undefined ? openStream : openPoll)(
+    const opening: Transport = (obstacle === undefined ? openStream : (fallback?.open ?? openStream))(
       requests,
       listen(() => opening),
       context,
@@ -132,19 +133,19 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
       opened() {
         isOpen = true;
         clearTimeout(firstBytes);
-        evidence = createEvidence();
+        evidence = fallback?.evidence();
         watch.start();
         dispatch({ kind: 'opened' });
         void sync.update(transport);
       },
       heartbeat(sent) {
         lastHeartbeat = clock();
-        const found = self().kind === 'stream' ? evidence.heartbeat(sent, lastHeartbeat) : undefined;
+        const found = self().kind === 'stream' ? evidence?.heartbeat(sent, lastHeartbeat) : undefined;
         if (found === undefined) observer.changed();
         else fallBack(found);
       },
       expiring: () => void renew(),
-      ended: end,
+      ended: (how) => end(how),
     };
   }
 
@@ -156,9 +157,9 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     transport = undefined;
   }
 
-  function end(how: TransportEnd): void {
+  /** @param topics those that it is about: all, or those that were to be added */
+  function end(how: TransportEnd, topics = observer.wanted()): void {
     const { trouble, retryAfter } = how;
-    const topics = observer.wanted();
     abort();
     const hopeless = isOfToken(how) && !renewable;
     dispatch(hopeless ? { kind: 'refused', trouble } : { kind: 'failed', trouble, retryAfter });
@@ -187,7 +188,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
   async function lateFirstBytes(late: Transport): Promise<void> {
     const answered = await isAnswered();
     if (late !== transport || isOpen) return;
-    if (answered) fallBack('first-bytes-late');
+    if (answered && fallback !== undefined) fallBack('first-bytes-late');
     else end({ trouble: { kind: 'unreachable', why: 'timeout' } });
   }
 
@@ -198,9 +199,8 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
 
   function fallBack(seen: Obstacle): void {
     obstacle = seen;
-    obstacles += 1;
     clearTimeout(again);
-    again = setTimeout(tryStream, streamAgainAfter(obstacles));
+    again = setTimeout(tryStream, fallback?.again());
     open();
     observer.changed();
   }

@@ -6,13 +6,7 @@
  * arrive together. What does not: streams that end early, silence (which is a dead line), a machine that slept and finds
  * all that came meanwhile.
  */
-
-/** Why streams are thought not to come through. */
-export type Obstacle =
-  /** The server answered at once, but the first bytes of the stream did not come. */
-  | 'first-bytes-late'
-  /** Heartbeats came in clumps. */
-  | 'clumps';
+import type { Obstacle } from './fallback.ts';
 
 export interface Evidence {
   /** A heartbeat has come. Both times are ms since 1970, by the server's and the client's clock. */
@@ -43,12 +37,4 @@ export function createEvidence(): Evidence {
       clumps = 0;
     },
   };
-}
-
-/** How long the first bytes of a stream may take, in ms, before another request is sent to see whether it is answered. */
-export const FIRST_BYTES_MS = 5000;
-
-/** How long until streams are tried again after they did not come through, in ms, by how often they did not. */
-export function streamAgainAfter(obstacles: number): number {
-  return Math.min(60_000 * 2 ** (obstacles - 1), 15 * 60_000);
 }

@@ -1,0 +1,152 @@
+/** A client over a whole app without a network: its `fetch` is the app, which a test can take away, delay, or replace. */
+import { type afterEach, expect } from 'vitest';
+import { type ConnectOptions, connect, type Link } from '../../src/client/connect.ts';
+import type { Environment, Signals } from '../../src/client/environment.ts';
+import type { MissingEvents, SubscribeOptions, Subscription } from '../../src/client/subscription.ts';
+import type { RealtimeOptions } from '../../src/http/realtime.ts';
+import type { Event } from '../../src/protocol/event.ts';
+import { TestApp, type TokenClaims, tokenOf } from '../http/app.ts';
+
+export interface System {
+  readonly app: TestApp;
+  readonly link: Link;
+  /** Every request that the client made: method and path. */
+  readonly requests: string[];
+  /** Errors told to `onError`. */
+  readonly errors: unknown[];
+  /** What the surroundings tell the client. */
+  readonly signals: Signals;
+  /** Cuts what is open, and answers nothing until `restore`. */
+  cut(): void;
+  restore(): void;
+  /** Answers requests in the place of the server, as long as it gives a response. */
+  intercept(answer: ((url: URL, init: RequestInit) => Promise<Response> | Response | undefined) | undefined): void;
+}
+
+export interface SystemOptions extends Omit<Partial<ConnectOptions>, 'token'> {
+  readonly app?: TestApp | undefined;
+  readonly realtime?: RealtimeOptions;
+  readonly claims?: TokenClaims;
+  readonly token?: ConnectOptions['token'];
+}
+
+export const READER: TokenClaims = { sub: 'reader', subscribe: ['**'], publish: ['**'] };
+
+/** Makes systems, and ends each after its test. */
+export function systems(after: typeof afterEach): (options?: SystemOptions) => System {
+  const open: { close(): void | Promise<void> }[] = [];
+  after(async () => {
+    for (const each of open.splice(0).reverse()) await each.close();
+  });
+  return ({ app: given, realtime, claims = READER, ...options } = {}) => {
+    const app = given ?? new TestApp(realtime);
+    if (given === undefined) open.push({ close: () => app.realtime.close() });
+    const system = systemOver(app, { token: () => tokenOf(claims), ...options });
+    open.push(system.link);
+    return system;
+  };
+}
+
+function systemOver(app: TestApp, options: Partial<ConnectOptions>): System {
+  const requests: string[] = [];
+  const errors: unknown[] = [];
+  let line = new AbortController();
+  let isCut = false;
+  let intercepted: Parameters<System['intercept']>[0];
+  let signals: Signals | undefined;
+  const environment: Environment = {
+    hidden: () => false,
+    listen(to) {
+      signals = to;
+      return () => undefined;
+    },
+  };
+  const request: typeof fetch = async (input, init = {}) => {
+    const url = new URL(String(input));
+    requests.push(`${init.method} ${url.pathname}`);
+    if (isCut) throw new TypeError('cut');
+    const answer = await intercepted?.(url, init);
+    if (answer !== undefined) return answer;
+    const response = await app.request(url.pathname + url.search, { ...init, signal: null });
+    return cuttable(response, [line.signal, init.signal ?? new AbortController().signal]);
+  };
+  const link = connect({
+    url: 'http://sluice.test',
+    fetch: request,
+    environment,
+    onError: (error) => errors.push(error),
+    ...options,
+  });
+  return {
+    app,
+    link,
+    requests,
+    errors,
+    get signals() {
+      if (signals === undefined) throw new Error('the client listens to nothing');
+      return signals;
+    },
+    cut() {
+      isCut = true;
+      line.abort();
+      line = new AbortController();
+    },
+    restore() {
+      isCut = false;
+    },
+    intercept(answer) {
+      intercepted = answer;
+    },
+  };
+}
+
+/** A response whose body breaks when one of the signals is given, as that of a connection does. */
+export function cuttable(response: Response, signals: readonly AbortSignal[]): Response {
+  if (response.body === null) return response;
+  const reader = response.body.getReader();
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const signal of signals)
+        signal.addEventListener('abort', () => {
+          controller.error(new TypeError('cut'));
+          void reader.cancel();
+        });
+    },
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: () => reader.cancel(),
+  });
+  return new Response(body, { status: response.status, headers: response.headers });
+}
+
+export interface Told {
+  readonly subscription: Subscription;
+  readonly events: Event[];
+  /** Data of the events so far. */
+  data(): unknown[];
+  readonly gaps: MissingEvents[];
+  readonly states: string[];
+}
+
+/** Subscribes, and keeps what is told. */
+export function listen(link: Link, topic: string, options: SubscribeOptions = {}): Told {
+  const [events, gaps, states]: [Event[], MissingEvents[], string[]] = [[], [], []];
+  const subscription = link.subscribe(topic, options, {
+    onEvent: (event) => events.push(event),
+    onGap: (gap) => gaps.push(gap),
+    onState: (state) =>
+      states.push(
+        'why' in state ? `${state.kind} ${state.why}` : 'code' in state ? `${state.kind} ${state.code}` : state.kind,
+      ),
+  });
+  return { subscription, events, data: () => events.map(({ data }) => data), gaps, states };
+}
+
+/** Waits until a subscription is live. */
+export async function untilLive(...told: readonly Told[]): Promise<void> {
+  for (const { subscription } of told)
+    await expect.poll(() => subscription.state.kind, { timeout: 10_000 }).toBe('live');
+}
