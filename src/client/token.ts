@@ -31,13 +31,13 @@ export function createToken(option: TokenOption | undefined, onError: (error: un
     } catch (error) {
       onError(error);
       return false;
-    } finally {
-      asking = undefined;
     }
   }
 
   function fresh(): Promise<string | undefined | false> {
-    asking ??= ask();
+    asking ??= ask().finally(() => {
+      asking = undefined;
+    });
     return asking;
   }
 

@@ -65,9 +65,9 @@ function systemOver(app: TestApp, options: Partial<ConnectOptions>): System {
     const url = new URL(String(input));
     requests.push(`${init.method} ${url.pathname}`);
     if (isCut) throw new TypeError('cut');
-    const answer = await intercepted?.(url, init);
+    const answer = await orAborted(intercepted?.(url, init), init.signal);
     if (answer !== undefined) return answer;
-    const response = await app.request(url.pathname + url.search, { ...init, signal: null });
+    const response = await orAborted(app.request(url.pathname + url.search, { ...init, signal: null }), init.signal);
     return cuttable(response, [line.signal, init.signal ?? new AbortController().signal]);
   };
   const link = connect({
@@ -98,6 +98,14 @@ function systemOver(app: TestApp, options: Partial<ConnectOptions>): System {
       intercepted = answer;
     },
   };
+}
+
+/** As `fetch` does, gives up when it is told to. */
+function orAborted<Value>(value: Value, signal: AbortSignal | null | undefined): Promise<Awaited<Value>> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal?.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
+  });
+  return Promise.race([value, aborted]);
 }
 
 /** A response whose body breaks when one of the signals is given, as that of a connection does. */

@@ -125,6 +125,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     );
     transport = opening;
     if (obstacle === undefined) firstBytes = setTimeout(() => void lateFirstBytes(opening), FIRST_BYTES_MS);
+    observer.changed();
   }
 
   function listen(self: () => Transport): TransportObserver {
@@ -202,7 +203,6 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     clearTimeout(again);
     again = setTimeout(tryStream, fallback?.again());
     open();
-    observer.changed();
   }
 
   /** Polls pause for as long as it takes to see whether a stream comes through; every topic goes on from its place. */

@@ -19,14 +19,16 @@ export function openPoll(
   let polling = new AbortController();
   let done = false;
   let opened = false;
+  let fresh = true;
   let wait = WAIT_S;
   let lastHeard = clock();
 
   async function run(): Promise<void> {
     while (!done) {
       const asked = [...wanted.values()];
-      // A topic that has no cursor yet gets one at once: only those that have theirs can wait.
-      const seconds = asked.some(({ after }) => after === 'latest') ? 0 : wait;
+      // Of a topic that is new here it is told at once where it stands, and that it is live.
+      const seconds = fresh ? 0 : wait;
+      fresh = false;
       const { signal } = polling;
       const page = await readPage(request, asked, seconds, {
         signal,
@@ -64,6 +66,7 @@ export function openPoll(
     async change(add, remove) {
       for (const topic of remove) wanted.delete(topic);
       for (const topic of add) wanted.set(topic.topic, topic);
+      fresh = true;
       polling.abort();
       return undefined;
     },
