@@ -1,6 +1,7 @@
 /** The smaller client: a connection and its subscriptions, and requests. `createClient` adds the rest. */
 import type { ConnectionView } from './connection/connection.ts';
 import type { Fallback } from './connection/fallback.ts';
+import type { OpenTransport } from './connection/transport.ts';
 import { createEnvironment, type Environment, type Signals } from './environment.ts';
 import { createRequest, type Request } from './request.ts';
 import type { Status } from './status.ts';
@@ -21,6 +22,8 @@ export interface ConnectOptions {
   readonly streams?: number | undefined;
   /** Told of what goes wrong where nobody else can be told: what an observer threw, what no server should send. Else `console.error`. */
   readonly onError?: ((error: unknown) => void) | undefined;
+  /** How to read by another tab's connection: `undefined` while this one is to have its own. */
+  readonly elsewhere?: (() => OpenTransport | undefined) | undefined;
   readonly fetch?: typeof fetch | undefined;
   readonly environment?: Environment | undefined;
   /** ms since 1970 */
@@ -45,6 +48,8 @@ export interface Link {
   observe(listener: () => void): () => void;
   /** Asks for another token, and tries again what was refused. */
   renewToken(): Promise<void>;
+  /** What `elsewhere` says has changed. */
+  reopen(): void;
   /** Reads nothing until `resume`; every subscription keeps its place. */
   pause(): void;
   resume(): void;
@@ -84,6 +89,7 @@ export function connect(options: ConnectOptions): Link {
     random,
     renewable: typeof options.token === 'function',
     fallback: options.fallback,
+    elsewhere: options.elsewhere,
     topics: options.topics ?? TOPICS,
     streams: options.streams ?? STREAMS,
     onChange: changed,
@@ -129,6 +135,7 @@ export function connect(options: ConnectOptions): Link {
       await token.renew(used === false ? undefined : used);
       subscriptions.retryRefused();
     },
+    reopen: subscriptions.reopen,
     pause: () => subscriptions.pause(true),
     resume: () => subscriptions.pause(false),
     close() {

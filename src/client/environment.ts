@@ -23,10 +23,10 @@ export function createEnvironment(): Environment {
     listen({ network, offline, wake }) {
       const shown = () => hidden() || wake();
       const connection: unknown = typeof navigator === 'object' && 'connection' in navigator && navigator.connection;
-      // Those of the document bubble up to here.
+      // Those of the document are heard on their way down to it.
       const events = { online: network, offline, pageshow: shown, visibilitychange: shown, resume: shown };
       const listen = (method: 'addEventListener' | 'removeEventListener') => {
-        for (const [name, listener] of Object.entries(events)) globalThis[method]?.(name, listener);
+        for (const [name, listener] of Object.entries(events)) globalThis[method]?.(name, listener, true);
         if (connection instanceof EventTarget) connection[method]('change', network);
       };
       listen('addEventListener');

@@ -11,7 +11,8 @@ export interface Status {
   readonly attempts: number;
   /** Why there is no connection. */
   readonly trouble: Trouble | undefined;
-  readonly transport: 'stream' | 'poll' | undefined;
+  /** `tab`: another tab's connection is used. */
+  readonly transport: 'stream' | 'poll' | 'tab' | undefined;
   /** Why it is polls: what was seen of streams. */
   readonly obstacle: Obstacle | undefined;
 }

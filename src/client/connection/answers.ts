@@ -1,15 +1,21 @@
 /** What a request that failed means for a connection. */
 import type { Answer } from '../request.ts';
 import type { Trouble } from './state.ts';
-import type { TransportEnd } from './transport.ts';
+import type { TopicRequest, TransportEnd } from './transport.ts';
 
-/** @param answer one that is not what was asked for; even an `ok` is strange then */
-export function endOf(answer: Answer): TransportEnd {
+/**
+ * @param answer one that is not what was asked for; even an `ok` is strange then
+ * @param topics those that were asked for, in their order
+ */
+export function endOf(answer: Answer, topics: readonly TopicRequest[]): TransportEnd {
   switch (answer.kind) {
     case 'refused': {
       const { code, status, errors = [] } = answer.problem;
       // What is wrong with a topic is told at `topics.2`, or below it; of a change, at `add.2`.
-      const refused = errors.flatMap(({ path }) => /^(?:topics|add)\.(\d+)/.exec(path)?.[1] ?? []).map(Number);
+      const refused = errors.flatMap(({ path }) => {
+        const [, place] = /^(?:topics|add)\.(\d+)/.exec(path) ?? [];
+        return topics[Number(place)]?.topic ?? [];
+      });
       return { trouble: { kind: 'refused', code, status }, retryAfter: answer.retryAfter, refused };
     }
     case 'strange':

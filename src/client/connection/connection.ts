@@ -17,7 +17,7 @@ import { createLineWatch } from './line-watch.ts';
 import { type ConnectionEvent, type ConnectionState, step } from './state.ts';
 import { openStream } from './stream-transport.ts';
 import { createTopicSync, type WantedTopic } from './topic-sync.ts';
-import type { Transport, TransportEnd, TransportObserver } from './transport.ts';
+import type { OpenTransport, Transport, TransportEnd, TransportObserver } from './transport.ts';
 
 export interface ConnectionObserver {
   wanted(): readonly WantedTopic[];
@@ -42,6 +42,8 @@ export interface ConnectionContext {
   readonly random: () => number;
   /** What to do where streams do not come through. */
   readonly fallback?: Fallback | undefined;
+  /** How to read without a connection of its own; `undefined` where it has to have one. */
+  readonly elsewhere?: (() => OpenTransport | undefined) | undefined;
   /** Whether a fresh token can be had: else a refusal of the token is final. */
   readonly renewable: boolean;
 }
@@ -60,6 +62,8 @@ export interface Connection extends Signals {
   view(): ConnectionView;
   /** What is wanted may have changed. */
   update(): void;
+  /** Who reads for it has changed: opens anew, at once. */
+  reopen(): void;
 }
 
 /** How long the first bytes of a stream may take, in ms, before another request is sent to see whether it is answered. */
@@ -69,7 +73,7 @@ const FIRST_BYTES_MS = 5000;
 const PROBE_TIMEOUT_MS = 4000;
 
 export function createConnection(observer: ConnectionObserver, context: ConnectionContext): Connection {
-  const { request, token, clock, random, renewable, fallback } = context;
+  const { request, token, clock, random, renewable, fallback, elsewhere } = context;
   let state: ConnectionState = { kind: 'disconnected' };
   let transport: Transport | undefined;
   let obstacle: Obstacle | undefined;
@@ -84,7 +88,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
 
   const watch = createLineWatch({
     clock,
-    // A poll is a request with a time-out of its own.
+    // A poll is a request with a time-out of its own, and another tab watches its own line.
     lastHeard: () => (transport?.kind === 'stream' ? transport.lastHeard() : undefined),
     onSilent: () => end({ trouble: { kind: 'lost', why: 'silent' } }),
     onPause: () => {
@@ -118,13 +122,14 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     abort();
     isOpen = false;
     const requests = sync.begin(observer.wanted());
-    const opening: Transport = (obstacle === undefined ? openStream : (fallback?.open ?? openStream))(
+    const opener = elsewhere?.() ?? (obstacle === undefined ? openStream : (fallback?.open ?? openStream));
+    const opening: Transport = opener(
       requests,
       listen(() => opening),
       context,
     );
     transport = opening;
-    if (obstacle === undefined) firstBytes = setTimeout(() => void lateFirstBytes(opening), FIRST_BYTES_MS);
+    if (opening.kind === 'stream') firstBytes = setTimeout(() => void lateFirstBytes(opening), FIRST_BYTES_MS);
     observer.changed();
   }
 
@@ -177,11 +182,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     if (code === 'too-many-topics') observer.tooMany(left - 1);
     // Where the server does not say which, it is any of them: then it may be the only one there is.
     else if (topics.length === 1) for (const { topic } of topics) observer.refused(topic, code);
-    else
-      for (const index of refused ?? []) {
-        const topic = topics[index]?.topic;
-        if (topic !== undefined) observer.refused(topic, code);
-      }
+    else for (const topic of refused ?? []) observer.refused(topic, code);
     return observer.wanted().length < left;
   }
 
@@ -244,6 +245,11 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
       if (state.kind === 'connected') void sync.update(transport);
     },
     wake: () => dispatch({ kind: 'wake' }),
+    reopen() {
+      if (state.kind === 'connected') end({ trouble: { kind: 'lost', why: 'ended' } });
+      else if (transport !== undefined) open();
+      dispatch({ kind: 'wake' });
+    },
     network() {
       // A line through a network that was gone is most likely dead, and would be found so only when heartbeats are missed.
       if (wasOffline && state.kind === 'connected') end({ trouble: { kind: 'lost', why: 'silent' } });

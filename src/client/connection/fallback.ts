@@ -1,8 +1,7 @@
 /** What a connection falls back on where streams do not come through. */
-import type { Request } from '../request.ts';
 import { createEvidence, type Evidence } from './evidence.ts';
 import { openPoll } from './poll-transport.ts';
-import type { TopicRequest, Transport, TransportObserver } from './transport.ts';
+import type { OpenTransport } from './transport.ts';
 
 /** Why streams are thought not to come through. */
 export type Obstacle =
@@ -12,11 +11,7 @@ export type Obstacle =
   | 'clumps';
 
 export interface Fallback {
-  open(
-    topics: readonly TopicRequest[],
-    observer: TransportObserver,
-    context: { readonly request: Request; readonly clock: () => number },
-  ): Transport;
+  readonly open: OpenTransport;
   /** The evidence of one stream. */
   evidence(): Evidence;
   /** How long until streams are to be tried again, in ms. */

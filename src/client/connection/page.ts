@@ -23,7 +23,7 @@ export async function readPage(
     ...options,
     body: { topics, format: 'json', limit: 1000, wait },
   });
-  return answer.kind === 'ok' && isPage(answer.body) ? answer.body : endOf(answer);
+  return answer.kind === 'ok' && isPage(answer.body) ? answer.body : endOf(answer, topics);
 }
 
 function isPage(body: unknown): body is Page {

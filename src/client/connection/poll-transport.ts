@@ -1,7 +1,6 @@
 /** Reading by long polls, where streams do not come through. */
-import type { Request } from '../request.ts';
 import { type Page, readPage } from './page.ts';
-import type { TopicRequest, Transport, TransportEnd, TransportObserver } from './transport.ts';
+import type { OpenTransport, TopicRequest, TransportEnd } from './transport.ts';
 
 /** How long a poll waits, in s: below what proxies commonly allow. Halved, down to the least, when one does not allow even this. */
 const WAIT_S = 25;
@@ -10,11 +9,7 @@ const LEAST_WAIT_S = 5;
 /** How much longer than its wait a poll may take, in ms. */
 const GRACE_MS = 10_000;
 
-export function openPoll(
-  topics: readonly TopicRequest[],
-  observer: TransportObserver,
-  { request, clock }: { readonly request: Request; readonly clock: () => number },
-): Transport {
+export const openPoll: OpenTransport = (topics, observer, { request, clock }) => {
   const wanted = new Map(topics.map((topic) => [topic.topic, topic]));
   let polling = new AbortController();
   let done = false;
@@ -77,7 +72,7 @@ export function openPoll(
       polling.abort();
     },
   };
-}
+};
 
 /** A proxy that cuts what waits says 504, or nothing. */
 function isCut({ trouble }: TransportEnd): boolean {

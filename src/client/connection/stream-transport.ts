@@ -3,18 +3,13 @@ import type { ControlData } from '../../protocol/control.ts';
 import type { Event } from '../../protocol/event.ts';
 import { createLineSplitter } from '../../protocol/ndjson.ts';
 import { piecesOf } from '../pieces.ts';
-import type { Request } from '../request.ts';
 import { endOf } from './answers.ts';
-import type { TopicRequest, Transport, TransportEnd, TransportObserver } from './transport.ts';
+import type { OpenTransport, TransportEnd } from './transport.ts';
 
 /** The data of a control event, by its name: what a line with a `control` member holds. */
 type ControlLine = { [Name in keyof ControlData]: { readonly control: Name } & ControlData[Name] }[keyof ControlData];
 
-export function openStream(
-  topics: readonly TopicRequest[],
-  observer: TransportObserver,
-  { request, clock }: { readonly request: Request; readonly clock: () => number },
-): Transport {
+export const openStream: OpenTransport = (topics, observer, { request, clock }) => {
   const abort = new AbortController();
   const { signal } = abort;
   let path: string | undefined;
@@ -71,7 +66,7 @@ export function openStream(
     const answer = await request('POST', '/v1/streams', { body: { topics, format: 'ndjson' }, signal, stream: true });
     lastHeard = clock();
     if (answer.kind !== 'stream') {
-      end(endOf(answer));
+      end(endOf(answer, topics));
       return;
     }
     const lines = createLineSplitter(take);
@@ -101,11 +96,11 @@ export function openStream(
       const body = { add: add.length > 0 ? add : undefined, remove: remove.length > 0 ? remove : undefined };
       const answer = path === undefined || done ? undefined : await request('PATCH', path, { body, signal });
       if (answer?.kind === 'ok') return undefined;
-      return answer === undefined ? { trouble: { kind: 'lost', why: 'ended' } } : endOf(answer);
+      return answer === undefined ? { trouble: { kind: 'lost', why: 'ended' } } : endOf(answer, add);
     },
     async renew() {
       return path !== undefined && (await request('PUT', `${path}/token`, { signal })).kind === 'ok';
     },
     close,
   };
-}
+};

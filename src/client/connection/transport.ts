@@ -7,6 +7,7 @@
  */
 import type { Gap } from '../../protocol/control.ts';
 import type { Event } from '../../protocol/event.ts';
+import type { Request } from '../request.ts';
 import type { PresenceChange } from '../subscription.ts';
 import type { Trouble } from './state.ts';
 
@@ -41,12 +42,13 @@ export interface TransportEnd {
   readonly trouble: Trouble;
   /** ms */
   readonly retryAfter?: number | undefined;
-  /** Which of the topics that were asked for the server does not serve, by their places. */
-  readonly refused?: readonly number[] | undefined;
+  /** Which of the topics that were asked for the server does not serve. */
+  readonly refused?: readonly string[] | undefined;
 }
 
 export interface Transport {
-  readonly kind: 'stream' | 'poll';
+  /** `tab`: another tab's connection. */
+  readonly kind: 'stream' | 'poll' | 'tab';
   /** When a byte came, ms since 1970. */
   lastHeard(): number;
   /**
@@ -59,3 +61,10 @@ export interface Transport {
   /** Ends it; `ended` is not called. */
   close(): void;
 }
+
+/** Opens a transport that reads these topics. Its observer is not called before this has returned. */
+export type OpenTransport = (
+  topics: readonly TopicRequest[],
+  observer: TransportObserver,
+  context: { readonly request: Request; readonly clock: () => number },
+) => Transport;

@@ -20,6 +20,8 @@ export interface Subscriptions {
   connections(): readonly Connection[];
   /** Tries again what was refused: there is another token. */
   retryRefused(): void;
+  /** Who reads for them has changed. */
+  reopen(): void;
   /** Reads nothing while paused; every subscription keeps its place. */
   pause(paused: boolean): void;
   close(): void;
@@ -89,6 +91,9 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       for (const subscription of all)
         if (subscription.state.kind === 'refused') subscription.enter({ kind: 'waiting' });
       apply();
+    },
+    reopen() {
+      for (const { connection } of streams) connection.reopen();
     },
     pause(wanted) {
       paused = wanted;

@@ -1,0 +1,81 @@
+/** One connection for all tabs of a browser. */
+import type { Link } from '../connect.ts';
+import type { OpenTransport } from '../connection/transport.ts';
+import { createLeadership } from './leadership.ts';
+import { serveTabs } from './serve-tabs.ts';
+import { tabTransport } from './tab-transport.ts';
+import { createTabLine } from './tab-words.ts';
+
+export interface SharedConnection {
+  /** How this tab reads: by the leader's connection, or `undefined` while it is the leader. */
+  elsewhere(): OpenTransport | undefined;
+  /** Takes part from now on. */
+  start(link: Link): void;
+  close(): void;
+}
+
+export interface ShareOptions {
+  /** The same in all tabs that can share: of one server and one user. */
+  readonly name: string;
+  readonly locks: LockManager;
+  readonly Channel: typeof BroadcastChannel;
+  /** Where `freeze`, `resume`, `pagehide` and `pageshow` are heard, on their way to the document (Page Lifecycle). */
+  readonly events: EventTarget;
+  readonly hidden: () => boolean;
+}
+
+export function shareConnection({ name, locks, Channel, events, hidden }: ShareOptions): SharedConnection {
+  const line = createTabLine(name, Channel);
+  const tab = `${name}/${crypto.randomUUID()}`;
+  let link: Link | undefined;
+  let stopServing: (() => void) | undefined;
+  let end = () => {};
+
+  const leadership = createLeadership({
+    name,
+    tab,
+    locks,
+    line,
+    hidden,
+    connected: () => link?.status.state === 'connected',
+    onChange() {
+      stopServing?.();
+      stopServing = undefined;
+      if (link === undefined) return;
+      const { subscribe, observe } = link;
+      const of = link;
+      if (leadership.leads()) stopServing = serveTabs({ line, locks, subscribe, observe, status: () => of.status });
+      link.reopen();
+    },
+  });
+  const life = [
+    ['freeze', leadership.resign],
+    ['pagehide', leadership.resign],
+    ['resume', leadership.run],
+    ['pageshow', leadership.run],
+  ] as const;
+
+  return {
+    elsewhere: () => (leadership.leads() ? undefined : tabTransport(line, tab)),
+    start(of) {
+      link = of;
+      // Whoever reads for this tab is given the lock when the tab is gone.
+      void locks.request(
+        tab,
+        () =>
+          new Promise<void>((resolve) => {
+            end = resolve;
+          }),
+      );
+      for (const [name, listener] of life) events.addEventListener(name, listener, true);
+      leadership.run();
+    },
+    close() {
+      for (const [name, listener] of life) events.removeEventListener(name, listener, true);
+      stopServing?.();
+      leadership.close();
+      line.close();
+      end();
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/** What tabs of one browser say to each other on a `BroadcastChannel`. All are of one origin and one client, and trust each other. */
+import type { Gap } from '../../protocol/control.ts';
+import type { Event } from '../../protocol/event.ts';
+import type { TopicRequest, TransportEnd } from '../connection/transport.ts';
+import type { PresenceChange } from '../subscription.ts';
+
+/** From a tab that reads by another's connection. `id` names one reading, for all time. */
+export type Wish =
+  | { readonly kind: 'who-leads' }
+  | {
+      readonly kind: 'read';
+      readonly id: string;
+      /** The tab that asks: a lock of this name is its own as long as it lives. */
+      readonly tab: string;
+      readonly add: readonly TopicRequest[];
+      readonly remove: readonly string[];
+    }
+  | { readonly kind: 'end'; readonly id: string };
+
+/** From the tab that has the connection. */
+export type Word =
+  /** It is there. `idle`: nobody sees it, and it has no connection; another might do better. */
+  | { readonly kind: 'lead'; readonly leader: string; readonly idle: boolean }
+  | { readonly kind: 'opened'; readonly id: string }
+  | { readonly kind: 'event'; readonly id: string; readonly event: Event }
+  | { readonly kind: 'gap'; readonly id: string; readonly gap: Gap }
+  | { readonly kind: 'position'; readonly id: string; readonly cursor: string; readonly live: boolean }
+  | { readonly kind: 'presence'; readonly id: string; readonly change: PresenceChange }
+  | { readonly kind: 'heartbeat'; readonly id: string; readonly sent: number }
+  | { readonly kind: 'ended'; readonly id: string; readonly end: TransportEnd };
+
+/** The tabs of one client, as far as one of them hears and reaches the others. */
+export interface TabLine {
+  send(word: Wish | Word): void;
+  /** @returns how to stop listening */
+  listen(hear: (word: Wish | Word) => void): () => void;
+}
+
+/** @param name the same in all tabs of one client, and in no other's */
+export function createTabLine(name: string, Channel: typeof BroadcastChannel): TabLine & { close(): void } {
+  const channel = new Channel(name);
+  return {
+    send: (word) => channel.postMessage(word),
+    listen(hear) {
+      const listener = ({ data }: MessageEvent<Wish | Word>) => hear(data);
+      channel.addEventListener('message', listener);
+      return () => channel.removeEventListener('message', listener);
+    },
+    close: () => channel.close(),
+  };
+}
