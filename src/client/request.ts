@@ -33,6 +33,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** ms until the answer's end; 30,000 unless told. */
   readonly timeout?: number;
+  /** Whether the request is to outlive the page. Its body is at most 64 KiB then. */
+  readonly keepalive?: boolean;
   /** Whether the answer is to be a stream of NDJSON. Then there is no time-out. */
   readonly stream?: boolean;
 }
@@ -54,7 +56,7 @@ const NDJSON = 'application/x-ndjson';
 
 export function createRequest({ url, fetch, token, clock }: RequestContext): Request {
   async function send(method: string, path: string, options: RequestOptions, bearer: string | undefined) {
-    const { body, headers, signal, stream = false, timeout = TIMEOUT_MS } = options;
+    const { body, headers, signal, keepalive = false, stream = false, timeout = TIMEOUT_MS } = options;
     const late = new AbortController();
     const timer = stream ? undefined : setTimeout(() => late.abort(), timeout);
     try {
@@ -70,6 +72,7 @@ export function createRequest({ url, fetch, token, clock }: RequestContext): Req
         // A redirect is never ours: what it leads to must not be taken for an answer.
         redirect: 'manual',
         cache: 'no-store',
+        keepalive,
         signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
       });
       return await read(response, stream, clock());

@@ -5,11 +5,8 @@
  * polls are needed, that they may come through again, and that the token ends. What is wanted, and from where each topic
  * is to be read, it asks its observer each time, so nothing here can be out of date.
  */
-import type { Gap } from '../../protocol/control.ts';
-import type { Event } from '../../protocol/event.ts';
 import type { Signals } from '../environment.ts';
 import type { Request } from '../request.ts';
-import type { PresenceChange } from '../subscription.ts';
 import type { Token } from '../token.ts';
 import { isFinal } from './answers.ts';
 import type { Fallback, Obstacle } from './fallback.ts';
@@ -19,12 +16,8 @@ import { openStream } from './stream-transport.ts';
 import { createTopicSync, type WantedTopic } from './topic-sync.ts';
 import type { OpenTransport, Transport, TransportEnd, TransportObserver } from './transport.ts';
 
-export interface ConnectionObserver {
+export interface ConnectionObserver extends Omit<TransportObserver, 'open' | 'expiring' | 'ended'> {
   wanted(): readonly WantedTopic[];
-  event(event: Event): void;
-  gap(gap: Gap): void;
-  position(cursor: string, live: boolean): void;
-  presence(change: PresenceChange): void;
   /** The state, the transport or what is known of the line has changed. */
   changed(): void;
   /** The server does not serve this topic to this client; it must not be wanted any more. */
@@ -136,7 +129,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
   function listen(self: () => Transport): TransportObserver {
     return {
       ...observer,
-      opened() {
+      open() {
         isOpen = true;
         clearTimeout(firstBytes);
         evidence = fallback?.evidence();
@@ -144,9 +137,10 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
         dispatch({ kind: 'opened' });
         void sync.update(transport);
       },
-      heartbeat(sent) {
+      heartbeat(beat) {
         lastHeartbeat = clock();
-        const found = self().kind === 'stream' ? evidence?.heartbeat(sent, lastHeartbeat) : undefined;
+        const found = self().kind === 'stream' ? evidence?.heartbeat(Date.parse(beat.time), lastHeartbeat) : undefined;
+        observer.heartbeat(beat);
         if (found === undefined) observer.changed();
         else fallBack(found);
       },

@@ -42,15 +42,15 @@ export const openPoll: OpenTransport = (topics, observer, { request, clock }) =>
 
   function take({ events, cursor, more, gap }: Page, asked: readonly TopicRequest[]): void {
     lastHeard = clock();
-    if (!opened) observer.opened();
+    if (!opened) observer.open({ stream: '', heartbeat: wait, topics: [] });
     opened = true;
     if (gap !== undefined) observer.gap(gap);
     for (const event of events) observer.event(event);
     // The next page begins here, for the topics that nobody has asked to be read from elsewhere meanwhile.
     for (const topic of asked)
       if (wanted.get(topic.topic) === topic) wanted.set(topic.topic, { ...topic, after: cursor });
-    observer.heartbeat(lastHeard);
-    observer.position(cursor, !more);
+    if (more) observer.heartbeat({ time: '', cursor });
+    else observer.ready({ cursor });
   }
 
   void run();

@@ -6,8 +6,19 @@ import { piecesOf } from '../pieces.ts';
 import { endOf } from './answers.ts';
 import type { OpenTransport, TransportEnd } from './transport.ts';
 
-/** The data of a control event, by its name: what a line with a `control` member holds. */
+/** What a line with a `control` member holds. */
 type ControlLine = { [Name in keyof ControlData]: { readonly control: Name } & ControlData[Name] }[keyof ControlData];
+
+type Told = Exclude<keyof ControlData, 'close'>;
+
+/** A control event that is not known is of a later version, and may be passed over. */
+function tellControl<Name extends Told>(
+  observer: { readonly [Each in Told]?: (data: ControlData[Each]) => void },
+  name: Name,
+  data: ControlData[Name],
+): void {
+  observer[name]?.(data);
+}
 
 export const openStream: OpenTransport = (topics, observer, { request, clock }) => {
   const abort = new AbortController();
@@ -36,30 +47,12 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
       observer.event(value);
       return;
     }
-    switch (value.control) {
-      case 'open':
-        path = `/v1/streams/${value.stream}`;
-        observer.opened();
-        break;
-      case 'ready':
-        observer.position(value.cursor, true);
-        break;
-      case 'gap':
-        observer.gap(value);
-        break;
-      case 'heartbeat':
-        observer.heartbeat(Date.parse(value.time));
-        observer.position(value.cursor, false);
-        break;
-      case 'presence':
-        observer.presence(value);
-        break;
-      case 'expiring':
-        observer.expiring();
-        break;
-      case 'close':
-        end({ trouble: { kind: 'closed', reason: value.reason }, retryAfter: value.retry });
+    if (value.control === 'close') {
+      end({ trouble: { kind: 'closed', reason: value.reason }, retryAfter: value.retry });
+      return;
     }
+    if (value.control === 'open') path = `/v1/streams/${value.stream}`;
+    tellControl(observer, value.control, value);
   }
 
   async function run(): Promise<void> {

@@ -5,10 +5,9 @@
  * It does not try again: whatever ends it, it says so once, with the reason, and is done. It keeps no position. That is its observer's, who
  * opens the next one from there; so nothing is lost between the two, and of what both tell the observer leaves out the second.
  */
-import type { Gap } from '../../protocol/control.ts';
+import type { ControlData } from '../../protocol/control.ts';
 import type { Event } from '../../protocol/event.ts';
 import type { Request } from '../request.ts';
-import type { PresenceChange } from '../subscription.ts';
 import type { Trouble } from './state.ts';
 
 /** A topic to be read, as `POST /v1/streams` takes it (protocol section 2.8). */
@@ -23,20 +22,13 @@ export interface TopicRequest {
   readonly presence?: boolean | undefined;
 }
 
-export interface TransportObserver {
-  /** The line works. */
-  opened(): void;
+/** Told what comes: events, and the control events of protocol section 2.4, each by its name. */
+export type TransportObserver = {
+  readonly [Name in Exclude<keyof ControlData, 'close'>]: (data: ControlData[Name]) => void;
+} & {
   event(event: Event): void;
-  gap(gap: Gap): void;
-  /** Everything up to this (compound) cursor has been told. `live`: replay of the topics in it is over. */
-  position(cursor: string, live: boolean): void;
-  presence(change: PresenceChange): void;
-  /** The server was heard. `sent` is when it says that it spoke, ms since 1970. */
-  heartbeat(sent: number): void;
-  /** The credential ends soon. */
-  expiring(): void;
   ended(end: TransportEnd): void;
-}
+};
 
 export interface TransportEnd {
   readonly trouble: Trouble;

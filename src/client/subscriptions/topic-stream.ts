@@ -122,7 +122,8 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
       wanted: () => (paused ? [] : Array.from(reads.values(), ({ wire }) => wire)),
       event: take,
       gap: tellGap,
-      position: reach,
+      ready: ({ cursor }) => reach(cursor, true),
+      heartbeat: ({ cursor }) => reach(cursor, false),
       presence(change) {
         reads.get(change.topic)?.wire.noteMembers(change);
         for (const subscription of of(change.topic)) if (subscription.presence) subscription.tellPresence(change);

@@ -1,8 +1,9 @@
 /** Reads for other tabs: by subscriptions of the tab that has the connection, which share its streams with its own. */
-import type { TopicRequest } from '../connection/transport.ts';
+import type { Trouble } from '../connection/state.ts';
+import type { TopicRequest, TransportEnd, TransportObserver } from '../connection/transport.ts';
 import type { Status } from '../status.ts';
 import type { Subscribe, Subscription } from '../subscription.ts';
-import type { TabLine } from './tab-words.ts';
+import type { TabLine, Told } from './tab-words.ts';
 
 export interface ServeTabsOptions {
   readonly line: TabLine;
@@ -12,6 +13,8 @@ export interface ServeTabsOptions {
   /** @returns how to stop observing */
   readonly observe: (listener: () => void) => () => void;
 }
+
+const LOST: Trouble = { kind: 'lost', why: 'ended' };
 
 interface Served {
   readonly subscriptions: Map<string, Subscription>;
@@ -43,32 +46,35 @@ export function serveTabs({ line, locks, subscribe, status, observe }: ServeTabs
     return served;
   }
 
+  function tell<Name extends keyof TransportObserver>(id: string, what: Name, data: Told<Name>['data']): void {
+    line.send({ kind: 'tell', id, what, data });
+  }
+
   function read(id: string, { topic, presence, ...rest }: TopicRequest): Subscription {
     const subscription = subscribe(
       topic,
       { ...rest, presence },
       {
-        onEvent: (event) => line.send({ kind: 'event', id, event }),
+        onEvent: (event) => tell(id, 'event', event),
         onGap(gap) {
           // The other tab finds disorder out by itself: it is told all events that this one is.
           const { reason } = gap;
-          if (reason !== 'disordered') line.send({ kind: 'gap', id, gap: { ...gap, reason } });
+          if (reason !== 'disordered') tell(id, 'gap', { ...gap, reason });
         },
-        onPresence: (change) => line.send({ kind: 'presence', id, change }),
+        onPresence: (change) => tell(id, 'presence', change),
         onState(state) {
           const { cursor } = subscription;
-          if (state.kind === 'live' && cursor !== undefined) line.send({ kind: 'position', id, cursor, live: true });
-          if (state.kind !== 'refused') return;
-          const trouble = { kind: 'refused', code: state.code, status: 403 } as const;
-          end(id, { trouble, refused: [topic] });
+          if (state.kind === 'live' && cursor !== undefined) tell(id, 'ready', { cursor });
+          if (state.kind === 'refused')
+            end(id, { trouble: { kind: 'refused', code: state.code, status: 403 }, refused: [topic] });
         },
       },
     );
     return subscription;
   }
 
-  function end(id: string, how: Extract<Parameters<TabLine['send']>[0], { kind: 'ended' }>['end']): void {
-    line.send({ kind: 'ended', id, end: how });
+  function end(id: string, how: TransportEnd): void {
+    tell(id, 'ended', how);
     drop(id);
   }
 
@@ -76,40 +82,37 @@ export function serveTabs({ line, locks, subscribe, status, observe }: ServeTabs
     if (word.kind === 'end') drop(word.id);
     if (word.kind !== 'read') return;
     const { id, tab, add, remove } = word;
-    const served = serve(id, tab);
-    const { subscriptions } = served;
+    const { subscriptions } = serve(id, tab);
     for (const topic of remove) {
       subscriptions.get(topic)?.close();
       subscriptions.delete(topic);
     }
     for (const request of add) subscriptions.set(request.topic, read(id, request));
-    tell();
+    look();
   });
 
   /** Tells each of the others what has become of the connection. */
-  function tell(): void {
-    const { state, trouble, lastHeartbeat } = status();
+  function look(): void {
+    const { state, trouble = LOST, lastHeartbeat } = status();
     const beats = lastHeartbeat !== heartbeat;
     heartbeat = lastHeartbeat;
     for (const [id, served] of [...all]) {
-      if (served.opened && state !== 'connected') {
-        end(id, { trouble: trouble ?? { kind: 'lost', why: 'ended' } });
-        continue;
-      }
+      if (served.opened && state !== 'connected') end(id, { trouble });
       if (state !== 'connected') continue;
-      if (!served.opened) line.send({ kind: 'opened', id });
+      if (!served.opened) tell(id, 'open', { stream: '', heartbeat: 0, topics: [] });
       served.opened = true;
       if (!beats || lastHeartbeat === undefined) continue;
-      line.send({ kind: 'heartbeat', id, sent: lastHeartbeat });
-      for (const { cursor, state: reading } of served.subscriptions.values())
-        if (cursor !== undefined && reading.kind === 'live') line.send({ kind: 'position', id, cursor, live: false });
+      const cursor = [...served.subscriptions.values()]
+        .flatMap((subscription) => (subscription.state.kind === 'live' ? (subscription.cursor ?? []) : []))
+        .join('.');
+      tell(id, 'heartbeat', { time: new Date(lastHeartbeat).toISOString(), cursor });
     }
   }
 
-  const stopObserving = observe(tell);
+  const stopObserving = observe(look);
   return () => {
     stopListening();
     stopObserving();
-    for (const id of [...all.keys()]) end(id, { trouble: { kind: 'lost', why: 'ended' } });
+    for (const id of [...all.keys()]) end(id, { trouble: LOST });
   };
 }

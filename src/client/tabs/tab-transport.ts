@@ -1,6 +1,13 @@
 /** Reading by another tab's connection. */
-import type { OpenTransport } from '../connection/transport.ts';
-import type { TabLine } from './tab-words.ts';
+import type { OpenTransport, TransportObserver } from '../connection/transport.ts';
+import type { TabLine, Told } from './tab-words.ts';
+
+function tell<Name extends keyof TransportObserver>(
+  observer: { readonly [Each in keyof TransportObserver]: (data: Parameters<TransportObserver[Each]>[0]) => void },
+  { what, data }: Told<Name>,
+): void {
+  observer[what](data);
+}
 
 /** @param tab the name of this tab's lock, by which the other learns that it is gone */
 export function tabTransport(line: TabLine, tab: string): OpenTransport {
@@ -8,31 +15,10 @@ export function tabTransport(line: TabLine, tab: string): OpenTransport {
     const id = crypto.randomUUID();
     let lastHeard = clock();
     const stopListening = line.listen((word) => {
-      if (!('id' in word) || word.id !== id) return;
+      if (word.kind !== 'tell' || word.id !== id) return;
       lastHeard = clock();
-      switch (word.kind) {
-        case 'opened':
-          observer.opened();
-          break;
-        case 'event':
-          observer.event(word.event);
-          break;
-        case 'gap':
-          observer.gap(word.gap);
-          break;
-        case 'position':
-          observer.position(word.cursor, word.live);
-          break;
-        case 'presence':
-          observer.presence(word.change);
-          break;
-        case 'heartbeat':
-          observer.heartbeat(word.sent);
-          break;
-        case 'ended':
-          close();
-          observer.ended(word.end);
-      }
+      if (word.what === 'ended') close();
+      tell(observer, word);
     });
 
     function close(): void {

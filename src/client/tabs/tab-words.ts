@@ -1,8 +1,5 @@
 /** What tabs of one browser say to each other on a `BroadcastChannel`. All are of one origin and one client, and trust each other. */
-import type { Gap } from '../../protocol/control.ts';
-import type { Event } from '../../protocol/event.ts';
-import type { TopicRequest, TransportEnd } from '../connection/transport.ts';
-import type { PresenceChange } from '../subscription.ts';
+import type { TopicRequest, TransportObserver } from '../connection/transport.ts';
 
 /** From a tab that reads by another's connection. `id` names one reading, for all time. */
 export type Wish =
@@ -21,13 +18,15 @@ export type Wish =
 export type Word =
   /** It is there. `idle`: nobody sees it, and it has no connection; another might do better. */
   | { readonly kind: 'lead'; readonly leader: string; readonly idle: boolean }
-  | { readonly kind: 'opened'; readonly id: string }
-  | { readonly kind: 'event'; readonly id: string; readonly event: Event }
-  | { readonly kind: 'gap'; readonly id: string; readonly gap: Gap }
-  | { readonly kind: 'position'; readonly id: string; readonly cursor: string; readonly live: boolean }
-  | { readonly kind: 'presence'; readonly id: string; readonly change: PresenceChange }
-  | { readonly kind: 'heartbeat'; readonly id: string; readonly sent: number }
-  | { readonly kind: 'ended'; readonly id: string; readonly end: TransportEnd };
+  /** What the observer of a transport is told, by its method's name. */
+  | Told<keyof TransportObserver>;
+
+export interface Told<Name extends keyof TransportObserver> {
+  readonly kind: 'tell';
+  readonly id: string;
+  readonly what: Name;
+  readonly data: Parameters<TransportObserver[Name]>[0];
+}
 
 /** The tabs of one client, as far as one of them hears and reaches the others. */
 export interface TabLine {
