@@ -49,6 +49,19 @@ export function requireRight(
   throw new ProblemError(principal.kind === 'anonymous' ? 'token-required' : 'forbidden');
 }
 
+/**
+ * Passes when the principal may be told who is at the topics.
+ * @throws ProblemError as {@link requireRight}; `not-found` where the server does not know
+ */
+export function requireWatch(
+  services: Pick<Services, 'rights' | 'presence'>,
+  principal: Principal,
+  topics: readonly string[],
+): void {
+  requireRight(services, principal, 'presence', topics);
+  if (topics.length > 0 && services.presence === undefined) throw new ProblemError('not-found');
+}
+
 /** @throws ProblemError unless the principal is an administrator */
 export function requireAdmin(principal: Principal): void {
   if (principal.grants.admin) return;

@@ -61,6 +61,17 @@ export function jsonBody(limit: number): Middleware {
   };
 }
 
+/** As {@link jsonBody}, but a request without a body counts as one with `{}`. */
+export function optionalJsonBody(limit: number): Middleware {
+  const read = jsonBody(limit);
+  return async (c, next) => {
+    const isBare = c.req.header('Content-Type') === undefined && Number(c.req.header('Content-Length') ?? 0) === 0;
+    if (!isBare || (c.req.raw.body !== null && (await readBytes(c, limit)).byteLength > 0)) return read(c, next);
+    c.req.bodyCache.json = Promise.resolve({});
+    await next();
+  };
+}
+
 function tooLarge(limit: number): ProblemError {
   return new ProblemError('too-large', { detail: `A request has at most ${limit} bytes.` });
 }

@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import { type ReadQuery, readQuerySchema, topicParamSchema, topicsQuerySchema } from '../../protocol/schemas.ts';
 import { answerPage } from '../answer-page.ts';
-import { requireRight } from '../authenticate.ts';
+import { requireRight, requireWatch } from '../authenticate.ts';
 import { negotiate } from '../negotiate.ts';
 import { openStream } from '../open-stream.ts';
 import { ProblemError } from '../problem-error.ts';
@@ -51,5 +51,7 @@ async function read(
     const limit = Math.min(query.limit ?? DEFAULT_PAGE, services.limits.pageEvents);
     return answerPage(c, services, requests, { limit, waitSeconds: wait });
   }
-  return openStream(c, services, format === 'sse' && query.named ? 'sse-named' : format, requests);
+  const watched = query.presence ? topics : [];
+  requireWatch(services, c.get('principal'), watched);
+  return openStream(c, services, format === 'sse' && query.named ? 'sse-named' : format, requests, watched);
 }

@@ -1,7 +1,7 @@
 /** Streams as resources: opened with a body, changed, renewed, listed and ended (protocol sections 2 and 8). */
 import { Hono } from 'hono';
-import { streamOpenSchema, streamParamSchema, streamPatchSchema } from '../../protocol/schemas.ts';
-import { requireAdmin, requireRight } from '../authenticate.ts';
+import { type StreamTopic, streamOpenSchema, streamParamSchema, streamPatchSchema } from '../../protocol/schemas.ts';
+import { requireAdmin, requireRight, requireWatch } from '../authenticate.ts';
 import { jsonBody } from '../body.ts';
 import { negotiate } from '../negotiate.ts';
 import { openStream } from '../open-stream.ts';
@@ -29,10 +29,12 @@ export function streamsRoute(services: Services): Hono<Env> {
       const unique = new Map(topics.map((topic) => [topic.topic, topic]));
       if (unique.size > limits.topicsPerStream) throw tooManyTopics(services);
       requireRight(services, c.get('principal'), 'subscribe', [...unique.keys()]);
+      const watched = watchedOf([...unique.values()]);
+      requireWatch(services, c.get('principal'), watched);
       const requests = [...unique.values()].map(subscribeRequest);
       await services.subscriptions.check(requests);
       const chosen = format ?? (negotiate(c.req.header('Accept')) === 'ndjson' ? 'ndjson' : 'sse');
-      return openStream(c, services, chosen === 'sse' && named ? 'sse-named' : chosen, requests);
+      return openStream(c, services, chosen === 'sse' && named ? 'sse-named' : chosen, requests, watched);
     })
     .patch(
       '/streams/:stream',
@@ -50,6 +52,7 @@ export function streamsRoute(services: Services): Hono<Env> {
           'subscribe',
           add.map(({ topic }) => topic),
         );
+        requireWatch(services, principal, watchedOf(add));
         await services.subscriptions.check(add.map(subscribeRequest));
         return changed(c, await streamControl.change(stream, principal, add, remove), stream);
       },
@@ -70,4 +73,8 @@ export function streamsRoute(services: Services): Hono<Env> {
       if (outcome.kind !== 'done') throw new ProblemError(outcome.kind);
       return c.body(null, 204);
     });
+}
+
+function watchedOf(topics: readonly StreamTopic[]): readonly string[] {
+  return topics.filter(({ presence }) => presence === true).map(({ topic }) => topic);
 }
