@@ -61,15 +61,16 @@ export function jsonBody(limit: number): Middleware {
   };
 }
 
-/** As {@link jsonBody}, but a request without a body counts as one with `{}`. */
-export function optionalJsonBody(limit: number): Middleware {
-  const read = jsonBody(limit);
-  return async (c, next) => {
-    const isBare = c.req.header('Content-Type') === undefined && Number(c.req.header('Content-Length') ?? 0) === 0;
-    if (!isBare || (c.req.raw.body !== null && (await readBytes(c, limit)).byteLength > 0)) return read(c, next);
-    c.req.bodyCache.json = Promise.resolve({});
-    await next();
-  };
+/**
+ * The JSON of a body that may be left out, then `{}`. Numbers are as they were written (see `parseJson`).
+ * @throws ProblemError `unsupported-media-type`, `too-large`, `malformed`
+ */
+export async function readOptionalJson(c: RequestContext, limit: number): Promise<unknown> {
+  const bytes = await readBytes(c, limit);
+  if (bytes.byteLength === 0 && mediaType(c) === '') return {};
+  if (mediaType(c) !== 'application/json')
+    throw new ProblemError('unsupported-media-type', { detail: 'Send application/json.' });
+  return readJson(readText(bytes));
 }
 
 function tooLarge(limit: number): ProblemError {

@@ -34,6 +34,13 @@ interface Bound {
   covers: ((topic: string) => boolean) | undefined;
 }
 
+interface Ended {
+  /** When it ended, or when it was last renewed by a statement that was under way then. */
+  since: number;
+  /** When the grace does. */
+  readonly until: number;
+}
+
 export interface StreamLeasesOptions {
   readonly store: Pick<PresenceStore, 'keepAlive' | 'release'>;
   /** Told of leases that are covered no more. */
@@ -50,8 +57,8 @@ export class StreamLeases {
   readonly #options: StreamLeasesOptions;
   readonly #now: () => number;
   readonly #bound = new Map<string, Bound>();
-  /** Streams that have ended, and when the grace of each does. */
-  #ended = new Map<string, number>();
+  /** Streams that have ended. */
+  readonly #ended = new Map<string, Ended>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #at = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
@@ -92,7 +99,8 @@ export class StreamLeases {
   /** Lets the leases of a stream go, which has ended. */
   release(stream: string, graceMs: number): void {
     if (this.#ended.size >= MAX_ENDED) return;
-    this.#ended.set(stream, this.#now() + graceMs);
+    const since = this.#now();
+    this.#ended.set(stream, { since, until: since + graceMs });
     this.#plan(GATHER_MS);
   }
 
@@ -147,15 +155,26 @@ export class StreamLeases {
   async #releaseSome(): Promise<void> {
     const now = this.#now();
     const some = [...this.#ended].slice(0, BATCH);
-    const streams = some.map(([stream, until]): EndedStream => ({ stream, graceMs: Math.max(0, until - now) }));
+    const streams = some.map(
+      ([stream, { since, until }]): EndedStream => ({
+        stream,
+        // The store's clock has whole milliseconds: what was renewed in the one of the end was renewed before it.
+        agoMs: Math.floor(now - since),
+        graceMs: Math.max(0, Math.ceil(until - now)),
+      }),
+    );
     await this.#options.store.release(streams);
-    for (const [stream, until] of some) if (this.#ended.get(stream) === until) this.#ended.delete(stream);
+    for (const [stream, ended] of some) if (this.#ended.get(stream) === ended) this.#ended.delete(stream);
     this.#options.onReleased(Math.min(...streams.map(({ graceMs }) => graceMs)));
   }
 
   async #keepSome(streams: readonly string[]): Promise<void> {
     const asked = this.#now();
     const kept = await this.#options.store.keepAlive(streams);
+    for (const stream of streams) {
+      const ended = this.#ended.get(stream);
+      if (ended !== undefined) ended.since = this.#now();
+    }
     const ttls = new Map<string, number>();
     for (const lease of kept) {
       const { stream, ttlMs, topic } = lease;

@@ -69,10 +69,13 @@ export class Sweep {
     if (this.#stopped || at >= this.#at) return;
     clearTimeout(this.#timer);
     this.#at = at;
-    this.#timer = setTimeout(() => {
-      this.#at = Number.POSITIVE_INFINITY;
-      this.#running = this.#runAfter(this.#running);
-    }, at - this.#now());
+    this.#timer = setTimeout(
+      () => {
+        this.#at = Number.POSITIVE_INFINITY;
+        this.#running = this.#runAfter(this.#running);
+      },
+      Math.max(0, at - this.#now()),
+    );
   }
 
   async #runAfter(before: Promise<void> | undefined): Promise<void> {

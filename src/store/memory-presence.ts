@@ -118,9 +118,9 @@ class MemoryPresence implements PresenceStore {
 
   async release(streams: readonly EndedStream[]): Promise<void> {
     const now = this.#clock();
-    for (const { stream, graceMs } of streams)
+    for (const { stream, agoMs, graceMs } of streams)
       for (const { topic, name, lease } of this.#leasesOf([stream])) {
-        const expires = Math.min(lease.expires, now + graceMs);
+        const expires = lease.seen > now - agoMs ? lease.expires : Math.min(lease.expires, now + graceMs);
         this.#put(topic, name, { ...lease, stream: undefined, expires }, lease);
       }
   }

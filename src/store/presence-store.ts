@@ -109,10 +109,12 @@ export interface BoundLease {
   readonly ttlMs: number;
 }
 
-/** A stream that has ended. */
+/** A stream that has ended. Times are whole milliseconds. */
 export interface EndedStream {
   readonly stream: string;
-  /** How long its leases may go on, in ms from now. */
+  /** When it ended, in ms before now. Leases that were renewed since go on. */
+  readonly agoMs: number;
+  /** How long the others may go on, in ms from now. */
   readonly graceMs: number;
 }
 
@@ -140,7 +142,7 @@ export interface PresenceStore {
    * @returns those that were renewed @throws StoreUnavailable
    */
   keepAlive(streams: readonly string[]): Promise<readonly BoundLease[]>;
-  /** Frees the leases of these streams from them, and lets them live for the grace at most. @throws StoreUnavailable */
+  /** Frees the leases of these streams from them, and lets those without a later sign of life go on for the grace at most. @throws StoreUnavailable */
   release(streams: readonly EndedStream[]): Promise<void>;
   /** Ends leases that have expired, in steps that hold no topic for long. @throws StoreUnavailable */
   sweep(): Promise<Swept>;

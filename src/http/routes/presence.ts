@@ -6,16 +6,15 @@ import { memberParamSchema, presencePutSchema } from '../../protocol/presence-sc
 import { topicParamSchema } from '../../protocol/schemas.ts';
 import type { StoredLease } from '../../store/presence-store.ts';
 import { requireRight } from '../authenticate.ts';
-import { optionalJsonBody } from '../body.ts';
+import { readOptionalJson } from '../body.ts';
 import { ProblemError } from '../problem-error.ts';
 import type { Env, RequestContext, Services } from '../services.ts';
 import { bindLease } from '../stream-lease.ts';
-import { validate } from '../validate.ts';
+import { invalid, validate } from '../validate.ts';
 import { keyOwner, requireRate } from '../write-request.ts';
 
 export function presenceRoute(services: Services): Hono<Env> {
-  const { limits, presence } = services;
-  const body = optionalJsonBody(limits.requestBytes);
+  const { limits, presence, streamControl } = services;
   return new Hono<Env>()
     .get('/presence/:topic', validate('param', topicParamSchema), async (c) => {
       const { topic } = c.req.valid('param');
@@ -25,35 +24,25 @@ export function presenceRoute(services: Services): Hono<Env> {
       c.header('Cache-Control', 'no-store');
       return c.json({ members });
     })
-    .put(
-      '/presence/:topic/:member',
-      validate('param', memberParamSchema),
-      async (c, next) => {
-        requireWriter(c, services, c.req.valid('param').topic);
-        await next();
-      },
-      body,
-      validate('json', presencePutSchema),
-      async (c) => {
-        const { topic, member } = c.req.valid('param');
-        const { state, ttl, stream } = c.req.valid('json');
-        const principal = c.get('principal');
-        if (presence === undefined) throw new ProblemError('not-found');
-        const text = state === undefined ? undefined : stateText(state);
-        const owner = await keyOwner(principal);
-        const most = limits.membersPerTopic;
-        const ttlMs = ttl === undefined ? undefined : ttl * 1000;
-        const join = { topic, member, owner, state: text, ttlMs, stream, most };
-        const joined = await bindLease({ ...services, presence }, principal, join);
-        if (joined.kind === 'taken') throw takenBy(c);
-        if (joined.kind === 'full') {
-          const detail = `A topic has at most ${most} members.`;
-          throw new ProblemError('too-many-members', { detail, headers: { 'Retry-After': RETRY_AFTER } });
-        }
-        const { lease } = joined;
-        return c.json({ ...info(lease), expires: new Date(lease.expires).toISOString() });
-      },
-    )
+    .put('/presence/:topic/:member', validate('param', memberParamSchema), async (c) => {
+      const { topic, member } = c.req.valid('param');
+      const principal = c.get('principal');
+      requireWriter(c, services, topic);
+      if (presence === undefined) throw new ProblemError('not-found');
+      const { state, ttl, stream } = readLease(await readOptionalJson(c, limits.requestBytes));
+      const owner = await keyOwner(principal);
+      const most = limits.membersPerTopic;
+      const ttlMs = ttl === undefined ? undefined : ttl * 1000;
+      const join = { topic, member, owner, state, ttlMs, stream, most };
+      const joined = await bindLease({ presence, streamControl }, principal, join);
+      if (joined.kind === 'taken') throw takenBy(c);
+      if (joined.kind === 'full') {
+        const detail = `A topic has at most ${most} members.`;
+        throw new ProblemError('too-many-members', { detail, headers: { 'Retry-After': RETRY_AFTER } });
+      }
+      const { lease } = joined;
+      return c.json({ ...info(lease), expires: new Date(lease.expires).toISOString() });
+    })
     .delete('/presence/:topic/:member', validate('param', memberParamSchema), async (c) => {
       const { topic, member } = c.req.valid('param');
       const principal = c.get('principal');
@@ -64,6 +53,13 @@ export function presenceRoute(services: Services): Hono<Env> {
       if (left.kind === 'taken') throw takenBy(c);
       return c.body(null, 204);
     });
+}
+
+interface LeaseWish {
+  readonly state: string | undefined;
+  /** Seconds. */
+  readonly ttl: number | undefined;
+  readonly stream: string | undefined;
 }
 
 /** Seconds after which a topic that is full may have room. */
@@ -82,11 +78,15 @@ function takenBy(c: RequestContext): ProblemError {
   return new ProblemError(c.get('principal').kind === 'anonymous' ? 'token-required' : 'forbidden');
 }
 
-/** @throws ProblemError `too-large` */
-function stateText(state: unknown): string {
-  const text = JSON.stringify(state);
-  if (new TextEncoder().encode(text).byteLength <= PRESENCE_STATE_BYTES) return text;
-  throw new ProblemError('too-large', { detail: `A state has at most ${PRESENCE_STATE_BYTES} bytes of JSON.` });
+/** What a body asks for, its state as JSON. @throws ProblemError `invalid`, `too-large` */
+function readLease(value: unknown): LeaseWish {
+  const read = presencePutSchema.safeParse(value);
+  if (!read.success) throw invalid(read.error.issues);
+  const { state, ttl, stream } = read.data;
+  const text = state === undefined ? undefined : JSON.stringify(state);
+  if (new TextEncoder().encode(text).byteLength > PRESENCE_STATE_BYTES)
+    throw new ProblemError('too-large', { detail: `A state has at most ${PRESENCE_STATE_BYTES} bytes of JSON.` });
+  return { state: text, ttl, stream };
 }
 
 function info({ member, state, since, seen }: StoredLease) {

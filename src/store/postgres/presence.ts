@@ -84,11 +84,12 @@ const KEEP_ALIVE = `
 
 const RELEASE = `
   WITH ${CLOCK}, bound AS MATERIALIZED (
-    SELECT l.topic, l.member, e.grace
-    FROM jsonb_to_recordset($1::text::jsonb) AS e (stream text, grace bigint)
+    SELECT l.topic, l.member, e.ago, e.grace
+    FROM jsonb_to_recordset($1::text::jsonb) AS e (stream text, ago bigint, grace bigint)
     JOIN sluice.presence_leases l ON l.stream = e.stream ORDER BY l.topic, l.member FOR UPDATE OF l
   )
-  UPDATE sluice.presence_leases l SET stream = NULL, expires = least(l.expires, clock.now + bound.grace)
+  UPDATE sluice.presence_leases l SET stream = NULL,
+    expires = CASE WHEN l.seen > clock.now - bound.ago THEN l.expires ELSE least(l.expires, clock.now + bound.grace) END
   FROM bound, clock WHERE l.topic = bound.topic AND l.member = bound.member`;
 
 const SWEEP_STEP = `SELECT swept_topic AS topic, swept_revision AS revision FROM sluice.sweep_presence(${SWEEP})`;
@@ -183,9 +184,8 @@ export function createPostgresPresence(database: Database, schedule: (start: () 
     },
     keepAlive: (streams) => database.query<BoundLease>(KEEP_ALIVE, [streams]),
     async release(streams) {
-      await database.query(RELEASE, [
-        JSON.stringify(streams.map(({ stream, graceMs }) => ({ stream, grace: Math.round(graceMs) }))),
-      ]);
+      const ended = streams.map(({ stream, agoMs, graceMs }) => ({ stream, ago: agoMs, grace: graceMs }));
+      await database.query(RELEASE, [JSON.stringify(ended)]);
     },
     async sweep() {
       const heads = new Map<string, number>();

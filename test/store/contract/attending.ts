@@ -211,7 +211,7 @@ export function attending(harness: Harness): void {
     const topic = freshTopic('t');
     for (const member of ['a', 'b', 'c', 'd'])
       await join(topic, member, { stream: `${topic}:1`, ttlMs: member === 'd' ? 3000 : MINUTE });
-    await presenceOf(1).release([{ stream: `${topic}:1`, graceMs: 5000 }]);
+    await presenceOf(1).release([{ stream: `${topic}:1`, agoMs: 0, graceMs: 5000 }]);
     await join(topic, 'b', { stream: `${topic}:2` }, 1);
     await join(topic, 'c', {}, 1);
     expect(await presenceOf(0).keepAlive([`${topic}:1`])).toEqual([]);
@@ -221,8 +221,15 @@ export function attending(harness: Harness): void {
     expect(await live(topic)).toEqual(['a', 'b', 'c']);
     await harness().age(2000);
     expect(await live(topic)).toEqual(['b', 'c']);
-    await presenceOf(1).release([{ stream: `${topic}:2`, graceMs: 0 }]);
+    await presenceOf(1).release([{ stream: `${topic}:2`, agoMs: 0, graceMs: 0 }]);
     expect(await live(topic)).toEqual(['c']);
+    // Word that comes late does not shorten what was renewed meanwhile.
+    await join(topic, 'e', { stream: `${topic}:3` });
+    await harness().age(10_000);
+    await join(topic, 'e');
+    await presenceOf(0).release([{ stream: `${topic}:3`, agoMs: 8000, graceMs: 0 }]);
+    expect(await live(topic)).toEqual(['c', 'e']);
+    expect(await presenceOf(0).keepAlive([`${topic}:3`])).toEqual([]);
   });
 
   it('forgets old changes, and says so to whoever is behind them', async () => {
