@@ -14,5 +14,6 @@ export type { Limits } from './protocol/limits.ts';
 export type { Access, AccessEnd, AccessKind, AccessQuery, AuditStore, StoredAccess } from './store/audit-store.ts';
 export type { MemoryStoreOptions } from './store/memory.ts';
 export { createMemoryStore } from './store/memory.ts';
+export type { PresenceStore } from './store/presence-store.ts';
 export type { LogStore, Retention, RevocationStore, Store } from './store/store.ts';
 export { StoreUnavailable } from './store/store.ts';

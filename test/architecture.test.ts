@@ -16,10 +16,23 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   records: ['broker', 'store', 'store/postgres', 'protocol'],
   capture: ['broker', 'store', 'store/postgres', 'protocol'],
   broker: ['store', 'bus', 'protocol'],
+  presence: ['store', 'bus', 'protocol'],
   // Composes the parts into an app, whatever the runtime; never the adapters.
-  http: ['auth', 'broker', 'bus', 'capture', 'delivery', 'records', 'store', 'store/postgres', 'protocol'],
+  http: ['auth', 'broker', 'bus', 'capture', 'delivery', 'presence', 'records', 'store', 'store/postgres', 'protocol'],
   // The composition root of one runtime.
-  node: ['http', 'auth', 'broker', 'bus', 'capture', 'delivery', 'records', 'store', 'store/postgres', 'protocol'],
+  node: [
+    'http',
+    'auth',
+    'broker',
+    'bus',
+    'capture',
+    'delivery',
+    'presence',
+    'records',
+    'store',
+    'store/postgres',
+    'protocol',
+  ],
   // Runs in the browser, as it is: this folder, and `page.js` beside it.
   'node/dev-page/page': [],
   // Runs in browsers: nothing of the server, and no package.

@@ -3,7 +3,7 @@
  *
  * A ticket is `slt1_` and the base64url of a MAC and the JSON that it covers. It is self-contained, so any node with the key can
  * read it and none has to remember it, and it looks nothing like a JWT, so that a token put into a URL by mistake is told
- * apart. It allows reading exactly the topics that it names, until it ends or is revoked.
+ * apart. It allows reading exactly the topics that it names, and if it says so who is at them, until it ends or is revoked.
  */
 import { base64url } from 'jose';
 import { z } from 'zod';
@@ -31,6 +31,8 @@ const payloadSchema = z.object({
   i: z.string(),
   /** topics */
   t: z.array(z.string()),
+  /** whether it also tells who is at the topics */
+  p: z.literal(1).optional(),
   /** ends, ms since 1970 */
   e: z.number(),
   /** `sub` of the token */
@@ -68,8 +70,9 @@ export interface Tickets {
    * Makes a ticket. Whether the principal may subscribe to the topics is for the caller to have asked.
    *
    * @param ttlSeconds how long it shall live; it never outlives the principal
+   * @param presence whether it also allows to see who is at the topics, which is for the caller to have asked as well
    */
-  issue(principal: Principal, topics: readonly string[], ttlSeconds: number): Promise<IssuedTicket>;
+  issue(principal: Principal, topics: readonly string[], ttlSeconds: number, presence?: boolean): Promise<IssuedTicket>;
 
   /** Verifies a ticket, at once when it was verified lately: `token-invalid`, `token-expired`, or its principal. */
   verify(ticket: string): Authentication | Promise<Authentication>;
@@ -120,7 +123,7 @@ export function createTickets(options: TicketsOptions): Tickets {
   }
 
   return {
-    async issue(principal, topics, ttlSeconds) {
+    async issue(principal, topics, ttlSeconds, presence = false) {
       if (principal.kind === 'ticket') return { ok: false, code: 'forbidden' };
       const now = clock();
       const expires = Math.min(now + ttlSeconds * 1000, principal.expires ?? Number.POSITIVE_INFINITY);
@@ -130,6 +133,7 @@ export function createTickets(options: TicketsOptions): Tickets {
       const payload: Payload = {
         i: id,
         t: [...new Set(topics)],
+        ...(presence && { p: 1 }),
         e: expires,
         s: principal.sub,
         r: principal.role,
@@ -182,7 +186,11 @@ function concat(head: Uint8Array, tail: Uint8Array): Uint8Array<ArrayBuffer> {
 
 function principalOf(payload: Payload): Principal {
   const topics = new Set(payload.t);
-  const grants: Grants = { admin: false, allows: (action, topic) => action === 'subscribe' && topics.has(topic) };
+  const seesMembers = payload.p === 1;
+  const grants: Grants = {
+    admin: false,
+    allows: (action, topic) => (action === 'subscribe' || (action === 'presence' && seesMembers)) && topics.has(topic),
+  };
   return {
     kind: 'ticket',
     sub: payload.s,
@@ -192,6 +200,6 @@ function principalOf(payload: Payload): Principal {
     issued: payload.a,
     ids: [payload.i, ...payload.j],
     // The claims say what this credential may do, not what the token could.
-    claims: { ...payload.c, sluice: { subscribe: payload.t } },
+    claims: { ...payload.c, sluice: { subscribe: payload.t, ...(seesMembers && { presence: payload.t }) } },
   };
 }

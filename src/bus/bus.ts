@@ -3,13 +3,15 @@
  *
  * It promises little, so that anything can carry it: a signal arrives at most once at every other node, usually within
  * milliseconds, in the order sent by one node, and **may be lost**. Nothing durable depends on it: every subscriber of
- * `appended` and `revoked` also looks at the store now and then. A node does not hear itself.
+ * `appended`, `presence` and `revoked` also looks at the store now and then. A node does not hear itself.
  */
 import type { EventBody } from '../protocol/event.ts';
 
 export type BusSignal =
   /** These topics have grown, at least to these seqs. */
   | { readonly kind: 'appended'; readonly heads: readonly (readonly [topic: string, seq: number])[] }
+  /** Who is at these topics has changed, up to at least these revisions. */
+  | { readonly kind: 'presence'; readonly heads: readonly (readonly [topic: string, revision: number])[] }
   /** Events for whoever is connected now. */
   | { readonly kind: 'ephemeral'; readonly topic: string; readonly time: number; readonly bodies: readonly EventBody[] }
   /** The store holds new revocations. */

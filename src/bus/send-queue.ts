@@ -1,8 +1,8 @@
 /**
  * What waits to be sent by one node, in order.
  *
- * `appended` and `revoked` are hints: adjacent heads merge into one entry that keeps the highest seq of each topic, so
- * a storm of appends costs no more than its topics, and one `revoked` that waits is enough. The rest is said once and
+ * `appended`, `presence` and `revoked` are hints: adjacent heads of one kind merge into one entry that keeps the highest of each
+ * topic, so a storm of appends costs no more than its topics, and one `revoked` that waits is enough. The rest is said once and
  * in time, or not at all.
  *
  * **Bounds.** {@link MAX_WAITING} entries and {@link MAX_WAITING_LENGTH} characters; beyond either, the oldest goes. A
@@ -16,15 +16,18 @@ export const MAX_WAITING = 10_000;
 export const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
 export const MAX_WAIT_MS = 5_000;
 
+/** Signals that tell how far topics have come. */
+type HeadsKind = 'appended' | 'presence';
+
 type Entry =
-  | { readonly kind: 'heads'; readonly heads: Map<string, number> }
+  | { readonly kind: 'heads'; readonly of: HeadsKind; readonly heads: Map<string, number> }
   | { readonly kind: 'revoked' }
   | { readonly kind: 'text'; readonly text: string; readonly since: number };
 
 /** One signal on its way: its text, and the hint that it was if it may be said again. */
 export interface Outgoing {
   readonly text: string;
-  readonly hint?: Extract<BusSignal, { kind: 'appended' | 'revoked' }> | undefined;
+  readonly hint?: Extract<BusSignal, { kind: HeadsKind | 'revoked' }> | undefined;
 }
 
 export interface SendQueue {
@@ -34,7 +37,7 @@ export interface SendQueue {
   /** Puts the hints among signals that could not be sent back in front; drops and counts the others. */
   putBack(signals: readonly Outgoing[]): void;
   readonly empty: boolean;
-  /** How many signals (of `appended`: heads) were dropped so far. */
+  /** How many signals (of `appended` and `presence`: heads) were dropped so far. */
   readonly dropped: number;
 }
 
@@ -58,10 +61,10 @@ export function createSendQueue(now: () => number): SendQueue {
       return;
     }
     const neighbour = end === 'last' ? entries.at(-1) : entries[0];
-    if (neighbour?.kind === 'heads') addHeads(neighbour.heads, hint.heads);
+    if (neighbour?.kind === 'heads' && neighbour.of === hint.kind) addHeads(neighbour.heads, hint.heads);
     else {
       const heads = new Map<string, number>();
-      insert({ kind: 'heads', heads }, end);
+      insert({ kind: 'heads', of: hint.kind, heads }, end);
       addHeads(heads, hint.heads);
     }
   }
@@ -75,7 +78,7 @@ export function createSendQueue(now: () => number): SendQueue {
     while (entries.length > MAX_WAITING || length > MAX_WAITING_LENGTH) {
       const [first] = entries;
       if (first?.kind === 'heads') {
-        takeHeads(first.heads, 1);
+        takeHeads(first, 1);
         dropped += 1;
         if (first.heads.size === 0) entries.shift();
       } else {
@@ -86,10 +89,10 @@ export function createSendQueue(now: () => number): SendQueue {
     }
   }
 
-  /** Moves heads out of `heads`, in order, until their text would pass `most` characters; at least one. */
-  function takeHeads(heads: Map<string, number>, most: number): Outgoing {
+  /** Moves heads out of an entry, in order, until their text would pass `most` characters; at least one. */
+  function takeHeads({ of, heads }: Extract<Entry, { kind: 'heads' }>, most: number): Outgoing {
     const taken: (readonly [string, number])[] = [];
-    let text = '{"kind":"appended","heads":[';
+    let text = `{"kind":"${of}","heads":[`;
     for (const [topic, seq] of heads) {
       const item = `${taken.length === 0 ? '' : ','}[${toAscii(JSON.stringify(topic))},${seq}]`;
       if (taken.length > 0 && text.length + item.length + 2 > most) break;
@@ -98,12 +101,13 @@ export function createSendQueue(now: () => number): SendQueue {
       heads.delete(topic);
       length -= headLength(topic);
     }
-    return { text: `${text}]}`, hint: { kind: 'appended', heads: taken } };
+    return { text: `${text}]}`, hint: { kind: of, heads: taken } };
   }
 
   return {
     push(signal) {
-      if (signal.kind === 'appended' || signal.kind === 'revoked') addHint(signal, 'last');
+      if (signal.kind === 'appended' || signal.kind === 'presence' || signal.kind === 'revoked')
+        addHint(signal, 'last');
       else {
         const text = encodeSignal(signal);
         if (text === undefined || text.length > MAX_WAITING_LENGTH) {
@@ -124,7 +128,7 @@ export function createSendQueue(now: () => number): SendQueue {
         const entry = entries[index];
         if (entry === undefined) break;
         if (entry.kind === 'heads' && entry.heads.size > 0) {
-          const outgoing = takeHeads(entry.heads, MAX_APPENDED_LENGTH);
+          const outgoing = takeHeads(entry, MAX_APPENDED_LENGTH);
           taken.push(outgoing);
           size += outgoing.text.length;
           if (entry.heads.size > 0) continue;

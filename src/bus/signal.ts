@@ -13,7 +13,7 @@ import type { BusSignal } from './bus.ts';
 export const NODE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /**
- * The most characters of one `appended` signal. What has more heads is sent as several signals, each short enough for
+ * The most characters of one `appended` or `presence` signal. What has more heads is sent as several signals, each short enough for
  * one notification of Postgres (8,000 bytes), so that heads never depend on the joining of parts.
  */
 export const MAX_APPENDED_LENGTH = 7_000;
@@ -32,11 +32,11 @@ const bodySchema = z.strictObject({
   version: z.int().optional(),
 });
 
+const heads = z.array(z.tuple([topic, z.int().min(0)])).min(1);
+
 const signalSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('appended'),
-    heads: z.array(z.tuple([topic, z.int().min(0)])).min(1),
-  }),
+  z.strictObject({ kind: z.literal('appended'), heads }),
+  z.strictObject({ kind: z.literal('presence'), heads }),
   z.strictObject({
     kind: z.literal('ephemeral'),
     topic,

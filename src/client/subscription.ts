@@ -1,5 +1,5 @@
 /** What the client subscribes to, and what it tells of it (protocol section 2). */
-import type { Gap } from '../protocol/control.ts';
+import type { Gap, PresenceData } from '../protocol/control.ts';
 import type { Event } from '../protocol/event.ts';
 
 /** Which subscriptions go on when there are more topics than a stream can have: those of low priority wait. */
@@ -32,23 +32,10 @@ export interface MissingEvents extends Omit<Gap, 'reason'> {
   readonly reason: Gap['reason'] | 'disordered';
 }
 
-/** A member as others see it. */
-export interface PresentMember {
-  readonly member: string;
-  readonly state: unknown;
-  /** RFC 3339 */
-  readonly since?: string;
-}
+export type { PresentMember } from '../protocol/control.ts';
 
-/** Who is there: all of them at first and whenever changes may have been missed, then each change. */
-export type PresenceChange =
-  | { readonly topic: string; readonly change: 'sync'; readonly members: readonly PresentMember[] }
-  | {
-      readonly topic: string;
-      readonly change: 'join' | 'update' | 'leave';
-      readonly member: string;
-      readonly state: unknown;
-    };
+/** Who is there: all of them (`sync`) at first and whenever changes may have been missed, then each change (protocol section 5). */
+export type PresenceChange = PresenceData;
 
 /** `waiting`: for a connection, or for history. `live`: whatever commits from now on will arrive. */
 export type SubscriptionState =

@@ -2,7 +2,7 @@
  * One open stream: several topics, one reader. Turns what its feeds deliver into bytes, keeps the reader's cursor over all of
  * them, and says when replay is over, when the line is quiet, and when the token ends.
  */
-import type { CloseReason, Control, Gap } from '../protocol/control.ts';
+import type { CloseReason, Control, ControlBatch, Gap } from '../protocol/control.ts';
 import { type Cursor, formatCompoundCursor } from '../protocol/cursor.ts';
 import type { EventBatch } from '../protocol/event-batch.ts';
 import { EXPIRING_SECONDS, HEARTBEAT_SECONDS } from '../protocol/limits.ts';
@@ -20,8 +20,17 @@ export interface Feed {
   close(): void;
 }
 
-/** Shared by all streams that wait for nothing, which are nearly all. */
+/** Who is at one topic, for a stream: tells it by `presence` while the stream is ready, and begins anew after it was not. */
+export interface PresenceFeed {
+  readonly topic: string;
+  start(stream: Pick<EventStream, 'ready' | 'presence'>): void;
+  resume(): void;
+  close(): void;
+}
+
+/** Shared by all streams that wait for nothing, which are nearly all; and by all that watch nobody. */
 const NONE: ReadonlySet<string> = new Set();
+const NOBODY: readonly PresenceFeed[] = [];
 
 /** A reader that has taken nothing for so long is gone in all but name. */
 const STALLED_SECONDS = 900;
@@ -50,6 +59,7 @@ export class EventStream implements Due {
   readonly #onDelivery: EventStreamOptions['onDelivery'];
   readonly #representation: Representation;
   #feeds: readonly Feed[] = [];
+  #presence: readonly PresenceFeed[] = NOBODY;
   /** Feeds that have not caught up yet. */
   #awaited = 0;
   /** Topics that the stream was opened with and whose positions are still looked up, and those of them that were taken off. */
@@ -74,6 +84,7 @@ export class EventStream implements Due {
     this.#lastWrite = options.wheel.now;
     options.sink.onReady = () => {
       for (const feed of this.#feeds) feed.resume();
+      for (const feed of this.#presence) feed.resume();
     };
     options.sink.onClose = () => this.#end();
     options.wheel.schedule(this, this.#nextDue());
@@ -95,6 +106,11 @@ export class EventStream implements Due {
   /** Those whose positions are still looked up among them. */
   get topics(): readonly string[] {
     return [...this.#feeds.map(({ topic }) => topic), ...this.#lookedUp];
+  }
+
+  /** Topics whose members it is told of. */
+  get watched(): readonly string[] {
+    return this.#presence.map(({ topic }) => topic);
   }
 
   /** What it reads, as far as its positions are known. */
@@ -136,8 +152,22 @@ export class EventStream implements Due {
     for (const feed of added) feed.start(this);
   }
 
+  /** Has itself told who is at topics. It closes feeds of topics that are watched already, and all of them after the end. */
+  watch(feeds: readonly PresenceFeed[]): void {
+    for (const feed of feeds) {
+      if (this.#ended || this.watched.includes(feed.topic)) {
+        feed.close();
+        continue;
+      }
+      this.#presence = [...this.#presence, feed];
+      feed.start(this);
+    }
+  }
+
   /** Takes topics off the stream. */
   detach(topics: ReadonlySet<string>): void {
+    for (const feed of this.#presence) if (topics.has(feed.topic)) feed.close();
+    this.#presence = this.#presence.filter(({ topic }) => !topics.has(topic));
     const gone = this.#feeds.filter(({ topic }) => topics.has(topic));
     const unwanted = this.#lookedUp.intersection(topics);
     this.#lookedUp = this.#lookedUp.difference(unwanted);
@@ -178,6 +208,13 @@ export class EventStream implements Due {
 
   gap(gap: Gap): void {
     this.#tell({ name: 'gap', data: gap, cursor: this.cursor });
+  }
+
+  /** Tells of the members of a topic. */
+  presence(batch: ControlBatch): void {
+    if (this.#ended) return;
+    this.#lastWrite = this.#wheel.now;
+    this.#sink.write(this.#representation.controls(batch));
   }
 
   caughtUp(): void {
@@ -279,6 +316,7 @@ export class EventStream implements Due {
     this.#wheel.cancel(this);
     const feeds = this.#feeds;
     for (const feed of feeds) feed.close();
+    for (const feed of this.#presence) feed.close();
     this.#options.onEnd(this, this.#reason);
   }
 }

@@ -2,7 +2,7 @@
  * Events and control events as bytes (protocol section 2). The bytes of a batch are made once for each representation and
  * shared by all its readers; the framing is part of them, so that a shared buffer goes to a socket as it is.
  */
-import { type Control, encodeControlJson, encodeControlSse } from '../protocol/control.ts';
+import { type Control, type ControlBatch, encodeControlJson, encodeControlSse } from '../protocol/control.ts';
 import { DEFAULT_TYPE } from '../protocol/event.ts';
 import type { EventBatch, LogEvent } from '../protocol/event-batch.ts';
 import { encodeNdjsonLine } from '../protocol/ndjson.ts';
@@ -17,6 +17,8 @@ export interface Representation {
   /** The bytes of a batch on a stream with several topics. `cursorAt` gives the stream's cursor at an event. */
   compound(batch: EventBatch, cursorAt: (event: LogEvent) => string): Uint8Array;
   control(control: Control): Uint8Array;
+  /** The bytes of control events that many readers get, made once. */
+  controls(batch: ControlBatch): Uint8Array;
 }
 
 /** Event names that `EventSource` uses itself: a type of that name is sent unnamed. */
@@ -59,6 +61,8 @@ function create(format: StreamFormat, framing: Framing, index: number): Represen
       text += format === 'ndjson' ? encodeNdjsonLine(event.json) : sseBlock(event, idOf(event));
     return frame(text);
   };
+  const controlText = (control: Control): string =>
+    format === 'ndjson' ? encodeNdjsonLine(encodeControlJson(control)) : encodeControlSse(control);
   const shared = (batch: EventBatch): Uint8Array => {
     const known = batch.encoded[index];
     if (known !== undefined) return known;
@@ -73,8 +77,12 @@ function create(format: StreamFormat, framing: Framing, index: number): Represen
       format === 'ndjson'
         ? shared(batch)
         : render(batch, (event) => (event.id === undefined ? undefined : cursorAt(event))),
-    control: (control) =>
-      frame(format === 'ndjson' ? encodeNdjsonLine(encodeControlJson(control)) : encodeControlSse(control)),
+    control: (control) => frame(controlText(control)),
+    controls: ({ controls, encoded }) => {
+      const bytes = encoded[index] ?? frame(controls.map(controlText).join(''));
+      encoded[index] = bytes;
+      return bytes;
+    },
   };
 }
 

@@ -14,6 +14,7 @@ import { collectionsRoute } from './routes/collections.ts';
 import { credentialsRoute } from './routes/credentials.ts';
 import { eventsRoute } from './routes/events.ts';
 import { type MetricsSource, operatingRoute } from './routes/operating.ts';
+import { presenceRoute } from './routes/presence.ts';
 import { publishRoute } from './routes/publish.ts';
 import { streamsRoute } from './routes/streams.ts';
 import { topicsRoute } from './routes/topics.ts';
@@ -95,6 +96,7 @@ export function createApp(services: Services, options: AppOptions, { ready, onRe
   app.route('/v1', publishRoute(services));
   app.route('/v1', eventsRoute(services));
   app.route('/v1', streamsRoute(services));
+  app.route('/v1', presenceRoute(services));
   app.route('/v1', credentialsRoute(services));
   app.route('/v1', topicsRoute(services));
   app.route('/v1', accessesRoute(services));

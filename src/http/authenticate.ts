@@ -33,11 +33,14 @@ export function authenticate(
   };
 }
 
+/** Where in a body a topic stands, as a dotted path. */
+export type PlaceOf = (topic: string) => string;
+
 /**
  * Passes when the principal may do this on every topic. Whether a topic exists plays no part in it. A collection of which Postgres
  * decides who sees what may be read by everybody, but not by a ticket that does not name it.
  *
- * @param member the member of the body that lists the topics: then the problem says which of them may not be read
+ * @param placeOf where the topics stand in the body: then the problem says which of them may not be read
  * @throws ProblemError `token-required` without a token, else `forbidden`
  */
 export function requireRight(
@@ -45,16 +48,31 @@ export function requireRight(
   principal: Principal,
   action: Action,
   topics: readonly string[],
-  member?: string,
+  placeOf?: PlaceOf,
 ): void {
   const isOpen = (topic: string) =>
     action === 'subscribe' && principal.kind !== 'ticket' && collections?.isDecidedByPostgres(topic) === true;
-  const errors = topics.flatMap((topic, index) =>
-    rights.may(principal, action, topic) || isOpen(topic) ? [] : { path: `${member}.${index}`, message: 'not allowed' },
-  );
-  if (errors.length === 0) return;
+  const lacking = topics.filter((topic) => !rights.may(principal, action, topic) && !isOpen(topic));
+  if (lacking.length === 0) return;
+  const errors = lacking
+    .slice(0, MAX_ISSUES)
+    .map((topic) => ({ path: placeOf?.(topic) ?? '', message: 'not allowed' }));
   const code = principal.kind === 'anonymous' ? 'token-required' : 'forbidden';
-  throw new ProblemError(code, member === undefined ? {} : { errors: errors.slice(0, MAX_ISSUES) });
+  throw new ProblemError(code, placeOf === undefined ? {} : { errors });
+}
+
+/**
+ * Passes when the principal may be told who is at the topics.
+ * @throws ProblemError as {@link requireRight}; `not-found` where the server does not know
+ */
+export function requireWatch(
+  services: Pick<Services, 'rights' | 'presence'>,
+  principal: Principal,
+  topics: readonly string[],
+  placeOf?: PlaceOf,
+): void {
+  requireRight(services, principal, 'presence', topics, placeOf && ((topic) => `${placeOf(topic)}.presence`));
+  if (topics.length > 0 && services.presence === undefined) throw new ProblemError('not-found');
 }
 
 /** @throws ProblemError unless the principal is an administrator */

@@ -61,6 +61,18 @@ export function jsonBody(limit: number): Middleware {
   };
 }
 
+/**
+ * The JSON of a body that may be left out, then `{}`. Numbers are as they were written (see `parseJson`).
+ * @throws ProblemError `unsupported-media-type`, `too-large`, `malformed`
+ */
+export async function readOptionalJson(c: RequestContext, limit: number): Promise<unknown> {
+  const bytes = await readBytes(c, limit);
+  if (bytes.byteLength === 0 && mediaType(c) === '') return {};
+  if (mediaType(c) !== 'application/json')
+    throw new ProblemError('unsupported-media-type', { detail: 'Send application/json.' });
+  return readJson(readText(bytes));
+}
+
 function tooLarge(limit: number): ProblemError {
   return new ProblemError('too-large', { detail: `A request has at most ${limit} bytes.` });
 }

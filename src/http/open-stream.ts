@@ -17,11 +17,13 @@ const RETRY_MS = 500;
 /** Tells @hono/node-server that the response was written to the connection already. */
 const ALREADY_SENT = { 'x-hono-already-sent': 'true' };
 
+/** @param watched those of the topics of whose members the stream is told */
 export function openStream(
   c: RequestContext,
   services: Services,
   format: StreamFormat,
   requests: readonly SubscribeRequest[],
+  watched: readonly string[],
 ): Response {
   const { streams, callers, draining } = services;
   const { contentType } = representationOf(format, 'none');
@@ -41,6 +43,7 @@ export function openStream(
     const topics = requests.map(({ topic }) => topic);
     const reader = { principal, address, request: c.get('requestId'), released: held.release };
     const stream = streams.open({ format, sink }, reader, topics);
+    watchMembers(stream, services, watched);
     void attach(stream, services, requests);
   };
 
@@ -60,6 +63,15 @@ export function openStream(
   const { sink, body } = createWebSink();
   open(sink);
   return c.body(body);
+}
+
+/** Has a stream told who is at topics. */
+export function watchMembers(
+  stream: EventStream,
+  { presence }: Pick<Services, 'presence'>,
+  topics: readonly string[],
+): void {
+  if (presence !== undefined) stream.watch(topics.map((topic) => presence.watch(topic)));
 }
 
 export function tooManyStreams(): ProblemError {

@@ -41,7 +41,7 @@ export interface OpenStreamsOptions {
   readonly audit: Pick<Audit, 'begin'>;
   readonly isCollection: (topic: string) => boolean;
   readonly onDelivery: (events: number, bytes: number) => void;
-  readonly onClose: (reason: CloseReason | 'gone') => void;
+  readonly onClose: (reason: CloseReason | 'gone', stream: string) => void;
 }
 
 export class OpenStreams {
@@ -79,7 +79,7 @@ export class OpenStreams {
         this.#streams.delete(id);
         for (const end of open.accesses.values()) end();
         released();
-        onClose(reason);
+        onClose(reason, id);
       },
     });
     const since = clock();

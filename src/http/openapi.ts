@@ -26,6 +26,7 @@ import {
   topicsQuerySchema,
 } from '../protocol/schemas.ts';
 import { collectionOperations } from './collection-operations.ts';
+import { presenceOperations } from './presence-operations.ts';
 
 type Content = NonNullable<ZodOpenApiOperationObject['requestBody']>['content'];
 type Responses = ZodOpenApiOperationObject['responses'];
@@ -107,6 +108,7 @@ export function openApiDocument(
       { name: 'Reading' },
       { name: 'Writing' },
       { name: 'Streams' },
+      { name: 'Presence' },
       ...(collections ? [{ name: 'Collections' }] : []),
       { name: 'Credentials' },
       { name: 'Operating' },
@@ -305,6 +307,7 @@ export function openApiDocument(
           },
         },
       },
+      ...presenceOperations(problems),
       ...(collections && collectionOperations(problems)),
       ...operating(),
     },

@@ -14,6 +14,8 @@ import type { Bus } from '../bus/bus.ts';
 import { createCalls } from '../bus/calls.ts';
 import { createLocalBus } from '../bus/local.ts';
 import { TimerWheel } from '../delivery/timer-wheel.ts';
+import { Presence } from '../presence/presence.ts';
+import type { CloseReason } from '../protocol/control.ts';
 import { formatCursor } from '../protocol/cursor.ts';
 import type { EventInput } from '../protocol/event.ts';
 import { DEFAULT_LIMITS, type Limits } from '../protocol/limits.ts';
@@ -96,6 +98,10 @@ export interface RealtimeGauges {
   /** Topics that somebody on this node reads. */
   readonly topics: number;
   readonly subscriptions: number;
+  /** Topics whose members streams of this node are told of. */
+  readonly watchedTopics: number;
+  /** Streams of this node that keep leases of presence alive. */
+  readonly leaseStreams: number;
 }
 
 /** How long a request waits for the parts to begin, and how soon a failed beginning is tried again, in ms. */
@@ -145,6 +151,12 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     onPruned = () => undefined,
     onResponse = () => undefined,
   } = observer;
+  const presence =
+    store.presence && new Presence({ store: store.presence, bus, schedule, lookMs: tailCheckMs, onFault });
+  const closed = (reason: CloseReason | 'gone', stream: string) => {
+    presence?.ended(stream, reason === 'draining');
+    onClose(reason);
+  };
   const isCollection = (name: string) => collections?.has(name) === true;
   const audit = createAudit({
     store: store.audit,
@@ -154,7 +166,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     clock,
     onFault,
   });
-  const streams = new OpenStreams({ node, wheel, clock, audit, isCollection, onDelivery, onClose });
+  const streams = new OpenStreams({ node, wheel, clock, audit, isCollection, onDelivery, onClose: closed });
   const rights = createRights(options.policy);
   const revocations = createRevocations({
     store: store.revocations,
@@ -177,7 +189,10 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     clock,
     retention: typeof retention === 'function' ? retention : () => retention,
     compact: options.compact,
-    pruneAlso: () => audit.prune(),
+    pruneAlso: async () => {
+      await audit.prune();
+      await presence?.prune();
+    },
     onPruned,
     onFault,
   });
@@ -226,12 +241,14 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     announceRevocation: () => bus.send({ kind: 'revoked' }),
     collections,
     subscriptions,
+    presence,
     streams,
     audit,
     streamControl: createStreamControl({
       streams,
       subscriptions,
       collections,
+      presence,
       rights,
       calls,
       topicsPerStream: limits.topicsPerStream,
@@ -276,6 +293,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       stopWatching();
       calls.close();
       await task.stop();
+      await presence?.close();
       await audit.close();
       await collections?.close();
       await broker.close();
@@ -283,7 +301,13 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       await bus.close();
       await store.close();
     },
-    gauges: () => ({ streams: streams.countByFormat(), topics: broker.topics, subscriptions: broker.subscriptions }),
+    gauges: () => ({
+      streams: streams.countByFormat(),
+      topics: broker.topics,
+      subscriptions: broker.subscriptions,
+      watchedTopics: presence?.gauges.topics ?? 0,
+      leaseStreams: presence?.gauges.streams ?? 0,
+    }),
   });
 }
 

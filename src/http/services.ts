@@ -6,6 +6,7 @@ import type { Revocations } from '../auth/revocations.ts';
 import type { Rights } from '../auth/rights.ts';
 import type { Tickets } from '../auth/tickets.ts';
 import type { Broker } from '../broker/broker.ts';
+import type { Presence } from '../presence/presence.ts';
 import type { Limits } from '../protocol/limits.ts';
 import type { Store } from '../store/store.ts';
 import type { Audit, AuditReader } from './audit.ts';
@@ -28,6 +29,8 @@ export interface Services {
   /** Tables as resources, where there are any. */
   readonly collections: LiveCollections | undefined;
   readonly subscriptions: Subscriptions;
+  /** Who is at topics, where the store keeps it. */
+  readonly presence: Presence | undefined;
   readonly streams: OpenStreams;
   readonly audit: Audit;
   readonly streamControl: StreamControl;

@@ -8,8 +8,10 @@ import type { Principal } from '../auth/principal.ts';
 import type { Rights } from '../auth/rights.ts';
 import type { SubscribeRequest } from '../broker/broker.ts';
 import type { Calls } from '../bus/calls.ts';
+import type { Presence } from '../presence/presence.ts';
 import { type StreamTopic, streamInfoSchema, streamTopicSchema } from '../protocol/schemas.ts';
 import type { LiveCollections } from './live-collections.ts';
+import { watchMembers } from './open-stream.ts';
 import type { OpenStream, OpenStreams } from './open-streams.ts';
 import { subscribeRequest } from './starting-point.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -32,6 +34,8 @@ export interface StreamControl {
   change(id: string, by: Principal, add: readonly StreamTopic[], remove: readonly string[]): Promise<ControlOutcome>;
   /** Puts the stream under the principal's token; refused when it is somebody else's, or does not cover a topic. */
   renew(id: string, by: Principal): Promise<ControlOutcome>;
+  /** Looks whether the stream is open and the principal's own, so that its node keeps a lease alive with it. */
+  bind(id: string, by: Principal): Promise<ControlOutcome>;
   /** Ends a stream, for an administrator. */
   end(id: string): Promise<ControlOutcome>;
   /** The streams of all nodes that answer in time. */
@@ -47,6 +51,7 @@ const requestSchema = z.discriminatedUnion('kind', [
     remove: z.array(z.string()),
   }),
   z.object({ kind: z.literal('renew'), id: z.string(), claims: z.record(z.string(), z.unknown()) }),
+  z.object({ kind: z.literal('bind'), id: z.string(), sub: z.string().nullable() }),
   z.object({ kind: z.literal('end'), id: z.string() }),
 ]);
 type Request = z.infer<typeof requestSchema>;
@@ -60,6 +65,7 @@ export interface StreamControlOptions {
   readonly streams: OpenStreams;
   readonly subscriptions: Subscriptions;
   readonly collections: LiveCollections | undefined;
+  readonly presence: Presence | undefined;
   readonly rights: Rights;
   readonly calls: Calls;
   readonly topicsPerStream: number;
@@ -69,6 +75,7 @@ export function createStreamControl({
   streams,
   subscriptions,
   collections,
+  presence,
   rights,
   calls,
   topicsPerStream,
@@ -103,6 +110,10 @@ export function createStreamControl({
         );
       case 'renew':
         return inTurn(request.id, (stream) => renew(stream, by ?? readClaims(request.claims)));
+      case 'bind':
+        if (request.sub !== (open.principal.sub ?? null)) return { kind: 'not-found' };
+        presence?.bind(request.id);
+        return { kind: 'done', topics: [] };
       case 'end':
         open.stream.close('limit');
         return { kind: 'done', topics: [] };
@@ -127,6 +138,12 @@ export function createStreamControl({
     const now = new Set(stream.topics);
     for (const subscription of added) if (now.has(subscription.topic)) subscription.close();
     stream.attach(added.filter(({ topic }) => !now.has(topic)));
+    const watched = add.filter((each) => each.presence === true && stream.topics.includes(each.topic));
+    watchMembers(
+      stream,
+      { presence },
+      watched.map(({ topic }) => topic),
+    );
     return { kind: 'done', topics: stream.topics };
   }
 
@@ -135,12 +152,15 @@ export function createStreamControl({
     const isOpen = (topic: string) => collections?.isDecidedByPostgres(topic) === true;
     if (!open.stream.topics.every((topic) => rights.may(by, 'subscribe', topic) || isOpen(topic)))
       return { kind: 'forbidden' };
+    const covers = (topic: string) => rights.may(by, 'presence', topic);
+    if (!open.stream.watched.every(covers)) return { kind: 'forbidden' };
     // First what is seen: where that cannot be changed now, the stream stays under the token that it had. Meanwhile topics may be
     // attached whose positions were looked up under that one.
     const changed = new Set<string>();
     while (await changeViews(open, by, changed));
     streams.renew(open, by);
     open.stream.renew(by.expires);
+    presence?.renewed(open.stream.id, covers);
     return { kind: 'done', topics: open.stream.topics };
   }
 
@@ -205,6 +225,7 @@ export function createStreamControl({
     change: (id, by, add, remove) =>
       ask({ kind: 'change', id, sub: by.sub ?? null, add: [...add], remove: [...remove] }),
     renew: (id, by) => ask({ kind: 'renew', id, claims: { ...by.claims } }, by),
+    bind: (id, by) => ask({ kind: 'bind', id, sub: by.sub ?? null }),
     end: (id) => ask({ kind: 'end', id }),
     async list() {
       const replies = await calls.gather('streams', null, CALL_MS / 4);

@@ -9,10 +9,10 @@ import { ProblemError } from './problem-error.ts';
 export interface Subscriptions {
   /**
    * Refuses what can be seen to be wrong before a stream is opened. While the database is away it refuses nothing.
-   * @param member the member of the body that lists the topics, for the problem to name
+   * @param placeOf where the topics stand in the body, for the problem to name
    * @throws ProblemError `invalid-filter`
    */
-  check(requests: readonly SubscribeRequest[], member?: string): Promise<void>;
+  check(requests: readonly SubscribeRequest[], placeOf?: (topic: string) => string): Promise<void>;
   /**
    * Subscribes; in the order of the requests.
    * @param before the reader's subscriptions under an earlier token, by topic
@@ -29,13 +29,12 @@ export function createSubscriptions(broker: Broker, collections: LiveCollections
   const isCollection = ({ topic }: SubscribeRequest) => collections?.has(topic) === true;
 
   return {
-    async check(requests, member) {
-      for (const [index, request] of requests.entries()) {
+    async check(requests, placeOf) {
+      for (const request of requests) {
         if (collections === undefined || !isCollection(request)) continue;
         try {
           const field = await collections.streams.misfit(request);
-          if (field !== undefined)
-            throw invalidFilter(field, member === undefined ? 'filter' : `${member}.${index}.filter`);
+          if (field !== undefined) throw invalidFilter(field, placeOf && `${placeOf(request.topic)}.filter`);
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) throw error;
         }

@@ -69,7 +69,7 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** How many proxies in front are believed when they add to `X-Forwarded-For`. */
   readonly trustProxy: number;
-  readonly limits: Pick<Limits, 'requestBytes' | 'eventBytes' | 'topicsPerStream'> & CallerLimits;
+  readonly limits: Pick<Limits, 'requestBytes' | 'eventBytes' | 'topicsPerStream' | 'membersPerTopic'> & CallerLimits;
 }
 
 /** One thing that is wrong with a setting. The text never holds the value of a secret. */
@@ -173,6 +173,11 @@ const schema = z.object({
     whole(1, 1000),
     `${DEFAULT_LIMITS.topicsPerStream}`,
     'The most topics of one stream.',
+  ),
+  LIMIT_MEMBERS_PER_TOPIC: setting(
+    whole(1, 10_000),
+    `${DEFAULT_LIMITS.membersPerTopic}`,
+    'The most members of one topic that are present at a time.',
   ),
   LIMIT_STREAMS_PER_SUBJECT: callerLimit('streamsPerSubject', 'The most open streams of one `sub`; `none` for any.'),
   LIMIT_STREAMS_PER_ADDRESS: callerLimit('streamsPerAddress', 'The most open streams of one address; `none` for any.'),
@@ -291,6 +296,7 @@ function toConfig(settings: z.output<typeof schema>, mode: Mode): Config {
       requestBytes: settings.LIMIT_REQUEST_BYTES,
       eventBytes: settings.LIMIT_EVENT_BYTES,
       topicsPerStream: settings.LIMIT_TOPICS_PER_STREAM,
+      membersPerTopic: settings.LIMIT_MEMBERS_PER_TOPIC,
       streamsPerSubject: settings.LIMIT_STREAMS_PER_SUBJECT,
       streamsPerAddress: settings.LIMIT_STREAMS_PER_ADDRESS,
       writesPerSubject: settings.LIMIT_WRITES_PER_SUBJECT,

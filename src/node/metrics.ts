@@ -112,6 +112,18 @@ const DEFINITIONS: readonly Definition[] = [
     read: (stats) => stats.liveTopics,
   },
   {
+    name: 'sluice_presence_watched_topics',
+    type: 'gauge',
+    help: 'Topics whose members streams are told of.',
+    read: (stats) => stats.watchedTopics,
+  },
+  {
+    name: 'sluice_presence_lease_streams',
+    type: 'gauge',
+    help: 'Streams that keep leases of presence alive.',
+    read: (stats) => stats.leaseStreams,
+  },
+  {
     name: 'sluice_log_reads_total',
     type: 'counter',
     help: 'Reads of the log by subscriptions that catch up or fell behind.',

@@ -9,7 +9,14 @@ const APPEND_BOUNDARIES = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 
 /** What is not counted but true now. */
 export type NodeGauges = Pick<
   NodeStats,
-  'streams' | 'subscriptions' | 'liveTopics' | 'busConnected' | 'busDropped' | 'appendBatches'
+  | 'streams'
+  | 'subscriptions'
+  | 'liveTopics'
+  | 'watchedTopics'
+  | 'leaseStreams'
+  | 'busConnected'
+  | 'busDropped'
+  | 'appendBatches'
 >;
 
 export interface NodeCounters {

@@ -51,9 +51,9 @@ async function start(config: Config, mode: Mode, node: string, log: Logger): Pro
   const parts = await openParts(config, { node, log, onCommit });
   const { store, bus } = parts;
   const stats = (): NodeStats => {
-    const { streams, topics, subscriptions } = realtime.gauges();
+    const { topics, ...held } = realtime.gauges();
     const busState = { busConnected: bus?.connected ?? true, busDropped: parts.busDropped() };
-    return counters.read({ streams, subscriptions, liveTopics: topics, ...busState, appendBatches });
+    return counters.read({ ...held, liveTopics: topics, ...busState, appendBatches });
   };
   const realtime = await orClose(parts, async () =>
     createRealtime({
@@ -141,12 +141,12 @@ async function end(realtime: Realtime, parts: Parts): Promise<void> {
 
 function optionsOf(config: Config, mode: Mode): RealtimeOptions {
   const patterns = config.compactTopics.map(compileTopicPattern).filter((pattern) => pattern !== undefined);
-  const { requestBytes, eventBytes, topicsPerStream, ...callerLimits } = config.limits;
+  const { requestBytes, eventBytes, topicsPerStream, membersPerTopic, ...callerLimits } = config.limits;
   return {
     auth: config.auth,
     audit: config.audit,
     cors: config.corsOrigins,
-    limits: { requestBytes, eventBytes, topicsPerStream },
+    limits: { requestBytes, eventBytes, topicsPerStream, membersPerTopic },
     callerLimits,
     retention: (topic) => (topic === HOST_METRICS_TOPIC && mode === 'dev' ? HOST_METRICS_RETENTION : config.retention),
     ...(patterns.length > 0 && { compact: (topic: string) => patterns.some((covers) => covers(topic)) }),

@@ -25,6 +25,9 @@ export interface NodeStats {
   readonly subscriptions: number;
   /** Topics that this node holds in memory, because somebody reads them. */
   readonly liveTopics: number;
+  /** Topics whose members streams of this node are told of, and streams that keep leases of presence alive. */
+  readonly watchedTopics: number;
+  readonly leaseStreams: number;
   /** Reads of the log by subscriptions: catching up, and falling behind. */
   readonly logReads: number;
   readonly gaps: Readonly<Record<GapReason, number>>;

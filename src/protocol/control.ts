@@ -18,6 +18,31 @@ export interface Gap {
   readonly reason: GapReason;
 }
 
+/** Somebody who is at a topic. `since` is RFC 3339: when they joined. */
+export interface PresentMember {
+  readonly member: string;
+  readonly state: unknown;
+  readonly since: string;
+}
+
+/** What is told of presence (protocol section 5). */
+export type PresenceData =
+  /** All members there are. Of a sync that comes in parts, all but the last have `more`. */
+  | {
+      readonly topic: string;
+      readonly change: 'sync';
+      readonly members: readonly PresentMember[];
+      readonly more?: true;
+    }
+  | ({ readonly topic: string; readonly change: 'join' } & PresentMember)
+  /** Of a leave, `state` is the last one. */
+  | {
+      readonly topic: string;
+      readonly change: 'update' | 'leave';
+      readonly member: string;
+      readonly state: unknown;
+    };
+
 /** The data of each control event, by its name without the `$`. */
 export interface ControlData {
   /** `heartbeat` is the interval in seconds. */
@@ -25,12 +50,7 @@ export interface ControlData {
   readonly ready: { readonly cursor: string };
   readonly gap: Gap;
   readonly heartbeat: { readonly time: string; readonly cursor: string };
-  readonly presence: {
-    readonly topic: string;
-    readonly change: 'join' | 'update' | 'leave';
-    readonly member: string;
-    readonly state: unknown;
-  };
+  readonly presence: PresenceData;
   /** `at` is RFC 3339. */
   readonly expiring: { readonly at: string };
   /** `retry` is in milliseconds. */
@@ -47,6 +67,21 @@ export type Control = {
     readonly cursor?: string | undefined;
   };
 }[ControlName];
+
+/** Control events that go to many readers together, and their bytes by representation (its index), kept by whoever makes them. */
+export class ControlBatch {
+  readonly controls: readonly Control[];
+  readonly encoded: (Uint8Array | undefined)[] = [];
+
+  constructor(controls: readonly Control[]) {
+    this.controls = controls;
+  }
+
+  /** The same, for one reader alone: its bytes are not kept here. */
+  alone(): ControlBatch {
+    return new ControlBatch(this.controls);
+  }
+}
 
 /** A control event as an SSE block. A `close` also carries `retry:`, so that a native EventSource obeys it. */
 export function encodeControlSse(control: Control): string {

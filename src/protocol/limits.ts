@@ -10,6 +10,8 @@ export interface Limits {
   readonly topicsPerStream: number;
   /** The most events of one page. */
   readonly pageEvents: number;
+  /** The most members of one topic that are present at a time. */
+  readonly membersPerTopic: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -18,6 +20,7 @@ export const DEFAULT_LIMITS: Limits = {
   eventsPerPublish: 1000,
   topicsPerStream: 50,
   pageEvents: 1000,
+  membersPerTopic: 1000,
 };
 
 /** Seconds without other traffic after which a stream gets a heartbeat. */
@@ -34,3 +37,12 @@ export const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
 
 /** The longest `Idempotency-Key`, in characters. */
 export const MAX_IDEMPOTENCY_KEY = 200;
+
+/** How long a lease of presence may be asked to live without a sign of life, and how long it does unless told, in seconds. */
+export const PRESENCE_TTL = { least: 5, most: 300, default: 45 } as const;
+
+/** The largest state of a member, in bytes of its JSON. Fixed. */
+export const PRESENCE_STATE_BYTES = 4096;
+
+/** The longest name of a member, in UTF-16 units. */
+export const MAX_MEMBER = 128;

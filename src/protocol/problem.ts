@@ -31,6 +31,7 @@ export const PROBLEMS = {
   'precondition-required': { status: 428, title: 'Precondition required' },
   'rate-limited': { status: 429, title: 'Too many requests' },
   'too-many-streams': { status: 429, title: 'Too many open streams' },
+  'too-many-members': { status: 429, title: 'Too many members at the topic' },
   internal: { status: 500, title: 'Something went wrong' },
   unavailable: { status: 503, title: 'Temporarily unavailable' },
   draining: { status: 503, title: 'The server is shutting down' },

@@ -158,7 +158,7 @@ export const readQuerySchema = z.object({
     .optional()
     .meta({ description: 'At most one event per key in so many milliseconds.' }),
   named: one.optional().meta({ description: 'SSE: the event field carries the type.' }),
-  presence: one.optional(),
+  presence: one.optional().meta({ description: 'Streams: also tell who is at the topics, by `$presence`.' }),
   ticket: z.string().max(4096).optional().meta({ description: 'A ticket from POST /v1/tickets.' }),
 });
 export type ReadQuery = z.infer<typeof readQuerySchema>;
@@ -220,6 +220,7 @@ export const ticketRequestSchema = z
       .max(86_400)
       .optional()
       .meta({ description: "Seconds; 3600 unless told. Never beyond the token's own end." }),
+    presence: z.boolean().optional().meta({ description: 'Whether it also shows who is at the topics.' }),
   })
   .meta({ id: 'TicketRequest' });
 

@@ -11,6 +11,7 @@ import { compactBatches } from './compact.ts';
 import { idempotencyName } from './idempotency.ts';
 import { endOf, holdsEvent, PAGE_BYTES } from './log-page.ts';
 import { createMemoryAudit } from './memory-audit.ts';
+import { createMemoryPresence } from './memory-presence.ts';
 import type {
   Append,
   Appended,
@@ -57,6 +58,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
     log: new MemoryLog(options),
     revocations: createMemoryRevocations(),
     audit: createMemoryAudit(options.accesses ?? 10_000),
+    presence: createMemoryPresence(options.clock ?? Date.now),
     async secret(name) {
       const secret = secrets.get(name) ?? crypto.getRandomValues(new Uint8Array(32));
       secrets.set(name, secret);

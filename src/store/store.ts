@@ -12,6 +12,7 @@
 import type { Cursor } from '../protocol/cursor.ts';
 import type { EventBody } from '../protocol/event.ts';
 import type { AuditStore } from './audit-store.ts';
+import type { PresenceStore } from './presence-store.ts';
 
 /** One publish, to be appended to one topic. */
 export interface Append {
@@ -155,6 +156,8 @@ export interface Store {
   readonly revocations: RevocationStore;
   /** Who read what. Without it, nothing is noted. */
   readonly audit?: AuditStore;
+  /** Who is at a topic. Without it, nobody is. */
+  readonly presence?: PresenceStore;
   /** A random secret of 32 bytes, made at first use, the same on every node. */
   secret(name: string): Promise<Uint8Array>;
   /** Resolves when the store can append and read; rejects with {@link StoreUnavailable}. */

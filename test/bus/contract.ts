@@ -72,6 +72,7 @@ export function describeBus(name: string, open: () => Promise<BusSystem>): void 
       const { a, b, c } = await nodes('a', 'b', 'c');
       const sent: BusSignal[] = [
         { kind: 'appended', heads: [['chat:lobby', 7]] },
+        { kind: 'presence', heads: [['chat:lobby', 8]] },
         {
           kind: 'ephemeral',
           topic: 'чат:лобби😀',

@@ -7,7 +7,10 @@ import { decodeSignal, MAX_APPENDED_LENGTH } from '../../src/bus/signal.ts';
 const seq = fc.integer({ min: 0, max: 1_000 });
 const topic = fc.constantFrom('a', 'b', 'c', 'é😀');
 const signal: fc.Arbitrary<BusSignal> = fc.oneof(
-  fc.record({ kind: fc.constant('appended' as const), heads: fc.array(fc.tuple(topic, seq), { minLength: 1 }) }),
+  fc.record({
+    kind: fc.constantFrom('appended' as const, 'presence' as const),
+    heads: fc.array(fc.tuple(topic, seq), { minLength: 1 }),
+  }),
   fc.constant({ kind: 'revoked' } as const),
   fc.record({
     kind: fc.constant('call' as const),
@@ -20,8 +23,11 @@ const signal: fc.Arbitrary<BusSignal> = fc.oneof(
 function highest(signals: readonly (BusSignal | undefined)[]): ReadonlyMap<string, number> {
   const heads = new Map<string, number>();
   for (const each of signals)
-    if (each?.kind === 'appended')
-      for (const [name, at] of each.heads) heads.set(name, Math.max(at, heads.get(name) ?? 0));
+    if (each?.kind === 'appended' || each?.kind === 'presence')
+      for (const [name, at] of each.heads) {
+        const of = `${each.kind} ${name}`;
+        heads.set(of, Math.max(at, heads.get(of) ?? 0));
+      }
   return heads;
 }
 

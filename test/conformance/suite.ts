@@ -11,6 +11,8 @@ import { identity } from './suite/identity.ts';
 import { limits } from './suite/limits.ts';
 import { nodes } from './suite/nodes.ts';
 import { operations } from './suite/operations.ts';
+import { presence } from './suite/presence.ts';
+import { presenceStreams } from './suite/presence-streams.ts';
 import { readingMany } from './suite/reading-many.ts';
 import { readingPages } from './suite/reading-pages.ts';
 import { readingSse } from './suite/reading-sse.ts';
@@ -38,6 +40,8 @@ const PARTS: readonly ((suite: Suite) => void)[] = [
   tickets,
   revocation,
   expiry,
+  presence,
+  presenceStreams,
   errors,
   otherOrigins,
   limits,

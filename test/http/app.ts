@@ -9,18 +9,32 @@ export interface TokenClaims {
   readonly jti?: string;
   readonly subscribe?: readonly string[];
   readonly publish?: readonly string[];
+  readonly presence?: readonly string[];
   readonly admin?: boolean;
   /** Seconds from now; an hour unless told. */
   readonly expiresIn?: number;
 }
 
 /** Signs a token. */
-export function tokenOf({ subscribe, publish, admin, expiresIn = 3600, ...claims }: TokenClaims = {}): Promise<string> {
+export function tokenOf({
+  subscribe,
+  publish,
+  presence,
+  admin,
+  expiresIn = 3600,
+  ...claims
+}: TokenClaims = {}): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
-  return signHs256({ ...claims, iat: now, exp: now + expiresIn, sluice: { subscribe, publish, admin } });
+  return signHs256({ ...claims, iat: now, exp: now + expiresIn, sluice: { subscribe, publish, presence, admin } });
 }
 
-export const EVERYTHING: TokenClaims = { sub: 'root', subscribe: ['**'], publish: ['**'], admin: true };
+export const EVERYTHING: TokenClaims = {
+  sub: 'root',
+  subscribe: ['**'],
+  publish: ['**'],
+  presence: ['**'],
+  admin: true,
+};
 
 export interface Ask {
   readonly method?: string;

@@ -16,6 +16,11 @@ export function fallibleStore(): { readonly store: Store; away: boolean } {
         };
       },
     });
-  const store = guarded({ ...inner, log: guarded(inner.log), revocations: guarded(inner.revocations) });
+  const store = guarded({
+    ...inner,
+    log: guarded(inner.log),
+    revocations: guarded(inner.revocations),
+    ...(inner.presence && { presence: guarded(inner.presence) }),
+  });
   return Object.assign(state, { store });
 }

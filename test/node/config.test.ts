@@ -36,6 +36,7 @@ describe('readConfig', () => {
         requestBytes: 1_048_576,
         eventBytes: 262_144,
         topicsPerStream: 50,
+        membersPerTopic: 1000,
         streamsPerSubject: 100,
         streamsPerAddress: 1000,
         writesPerSubject: 1000,

@@ -8,6 +8,8 @@ const GAUGES: NodeGauges = {
   streams: { sse: 3, ndjson: 1 },
   subscriptions: 7,
   liveTopics: 5,
+  watchedTopics: 6,
+  leaseStreams: 7,
   busConnected: true,
   busDropped: 2,
   appendBatches: 3,

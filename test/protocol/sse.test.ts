@@ -220,10 +220,10 @@ describe('a control event', () => {
   it('is one line of NDJSON that says its name, whatever is in it', () => {
     fc.assert(
       fc.property(nastyText, jsonValue, (member, state) => {
-        const control = { name: 'presence', data: { topic: 't', change: 'join', member, state } } as const;
+        const control = { name: 'presence', data: { topic: 't', change: 'update', member, state } } as const;
         const text = encodeControlJson(control);
         expect(text).not.toMatch(/[\r\n]/);
-        expect(JSON.parse(text)).toEqual({ control: 'presence', topic: 't', change: 'join', member, state });
+        expect(JSON.parse(text)).toEqual({ control: 'presence', topic: 't', change: 'update', member, state });
         expect(parse([encodeControlSse(control)])).toHaveLength(1);
       }),
     );

@@ -7,6 +7,7 @@
 import { describe } from 'vitest';
 import type { Store } from '../../src/store/store.ts';
 import { appending } from './contract/appending.ts';
+import { attending } from './contract/attending.ts';
 import { auditing } from './contract/auditing.ts';
 import { compacting } from './contract/compacting.ts';
 import { epochs } from './contract/epochs.ts';
@@ -44,6 +45,7 @@ export function describeStore(name: string, harness: Harness): void {
     describe('pruning', () => pruning(harness));
     describe('compacting', () => compacting(harness));
     describe('auditing', () => auditing(harness));
+    describe('attending', () => attending(harness));
     describe('revocations, secrets, health', () => facts(harness));
   });
 }

@@ -39,6 +39,11 @@ export async function createPostgresHarness(source: DatabaseSource): Promise<Sto
       await database.query('UPDATE sluice.batches SET time = time - $1::bigint', [ms]);
       await database.query('UPDATE sluice.topics SET updated = updated - $1::bigint WHERE updated > 0', [ms]);
       await database.query('UPDATE sluice.idempotency SET time = time - $1::bigint', [ms]);
+      await database.query(
+        'UPDATE sluice.presence_leases SET since = since - $1::bigint, seen = seen - $1::bigint, expires = expires - $1::bigint',
+        [ms],
+      );
+      await database.query('UPDATE sluice.presence_changes SET time = time - $1::bigint', [ms]);
     },
     now: Date.now,
     poison: POISON,

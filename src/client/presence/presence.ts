@@ -52,7 +52,8 @@ export function createPresence(topic: string, { link, clock, random, hidden }: P
     } else if (change.change === 'leave') known.delete(change.member);
     else {
       const { member, state } = change;
-      known.set(member, { since: new Date(clock()).toISOString(), ...known.get(member), member, state });
+      const since = 'since' in change ? change.since : (known.get(member)?.since ?? '');
+      known.set(member, { member, state, since });
     }
     changed();
   }

@@ -125,8 +125,9 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
       ready: ({ cursor }) => reach(cursor, true),
       heartbeat: ({ cursor }) => reach(cursor, false),
       presence(change) {
-        reads.get(change.topic)?.wire.noteMembers(change);
-        for (const subscription of of(change.topic)) if (subscription.presence) subscription.tellPresence(change);
+        const told = reads.get(change.topic)?.wire.noteMembers(change);
+        if (told === undefined) return;
+        for (const subscription of of(change.topic)) if (subscription.presence) subscription.tellPresence(told);
       },
       changed() {
         if (connection.view().state.kind !== 'connected') {

@@ -27,7 +27,8 @@ export interface Wire extends WantedTopic {
   members(): ReadonlyMap<string, PresentMember> | undefined;
   /** Whether to ask for presence too. */
   setPresence(wanted: boolean): void;
-  noteMembers(change: PresenceChange): void;
+  /** @returns what is to be told: of a sync that comes in parts, the whole */
+  noteMembers(change: PresenceChange): PresenceChange | undefined;
   /** Somebody takes part who stands here: what lies between is read again, if it has gone by. */
   include(at: Cursor): void;
   /** Takes in an event. @throws SyntaxError when the id is none of ours: then whoever sent it is not to be believed */
@@ -46,6 +47,8 @@ export function createWire(topic: string, shape: string, parameters: Parameters)
   let positions: readonly Cursor[] = [];
   let newest: Cursor | undefined;
   let members: Map<string, PresentMember> | undefined;
+  /** Of a sync that is not complete. */
+  let parts: PresentMember[] = [];
   /** Up to here nothing was left out since the reading began: what comes from before is a repetition. Beyond, it may be missing. */
   let whole = 0;
 
@@ -77,15 +80,22 @@ export function createWire(topic: string, shape: string, parameters: Parameters)
       if (wanted === presence) return;
       presence = wanted;
       members = undefined;
+      parts = [];
       mark = {};
     },
     noteMembers(change) {
-      if (change.change === 'sync') members = new Map(change.members.map((member) => [member.member, member]));
-      else if (change.change === 'leave') members?.delete(change.member);
-      else {
-        const { member, state } = change;
-        members?.set(member, { ...members.get(member), member, state });
+      if (change.change === 'sync') {
+        parts.push(...change.members);
+        if (change.more) return undefined;
+        members = new Map(parts.map((member) => [member.member, member]));
+        parts = [];
+        return { topic, change: 'sync', members: [...members.values()] };
       }
+      const { member, state } = change;
+      const since = 'since' in change ? change.since : (members?.get(member)?.since ?? '');
+      if (change.change === 'leave') members?.delete(member);
+      else members?.set(member, { member, state, since });
+      return change;
     },
     include(at) {
       const now = position();

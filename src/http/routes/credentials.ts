@@ -16,12 +16,13 @@ export function credentialsRoute(services: Services): Hono<Env> {
   const body = jsonBody(limits.requestBytes);
   return new Hono<Env>()
     .post('/tickets', body, validate('json', ticketRequestSchema), async (c) => {
-      const { topics, ttl = DEFAULT_TTL } = c.req.valid('json');
+      const { topics, ttl = DEFAULT_TTL, presence = false } = c.req.valid('json');
       const principal = c.get('principal');
       if (principal.kind === 'ticket') throw new ProblemError('forbidden');
       if (topics.length > limits.topicsPerStream) throw tooManyTopics(services);
       requireRight(services, principal, 'subscribe', topics);
-      const issued = await tickets.issue(principal, topics, ttl);
+      if (presence) requireRight(services, principal, 'presence', topics);
+      const issued = await tickets.issue(principal, topics, ttl, presence);
       if (!issued.ok) throw new ProblemError(issued.code);
       const { ticket, id, expires } = issued;
       c.header('Cache-Control', 'no-store');

@@ -9,7 +9,7 @@ import {
   topicsQuerySchema,
 } from '../../protocol/schemas.ts';
 import { answerPage } from '../answer-page.ts';
-import { requireRight } from '../authenticate.ts';
+import { requireRight, requireWatch } from '../authenticate.ts';
 import { negotiate } from '../negotiate.ts';
 import { openStream } from '../open-stream.ts';
 import { ProblemError } from '../problem-error.ts';
@@ -54,7 +54,10 @@ async function read(
   if (format === undefined) throw notAcceptable();
   const requests = subscribeRequests(topics, query, c.req.header('Last-Event-ID'), fallbackOf(format, query.wait));
   await services.subscriptions.check(requests);
-  return answerReading(c, services, requests, { ...query, format });
+  // A page tells of no members.
+  const watched = query.presence && format !== 'json' ? topics : [];
+  requireWatch(services, c.get('principal'), watched);
+  return answerReading(c, services, requests, { ...query, format, watched });
 }
 
 /** Where a reader begins who does not say: a page is of what there is, unless it waits for what comes. */
@@ -72,9 +75,10 @@ export function answerReading(
     named,
     limit = DEFAULT_PAGE,
     wait = 0,
-  }: Pick<ReadQuery, 'named' | 'limit' | 'wait'> & { readonly format: Format },
+    watched,
+  }: Pick<ReadQuery, 'named' | 'limit' | 'wait'> & { readonly format: Format; readonly watched: readonly string[] },
 ): Response | Promise<Response> {
   if (format === 'json')
     return answerPage(c, services, requests, { limit: Math.min(limit, services.limits.pageEvents), waitSeconds: wait });
-  return openStream(c, services, format === 'sse' && named ? 'sse-named' : format, requests);
+  return openStream(c, services, format === 'sse' && named ? 'sse-named' : format, requests, watched);
 }

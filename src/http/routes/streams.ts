@@ -1,7 +1,7 @@
 /** Streams as resources: opened with a body, changed, renewed, listed and ended (protocol sections 2 and 8). */
 import { Hono } from 'hono';
-import { streamOpenSchema, streamParamSchema, streamPatchSchema } from '../../protocol/schemas.ts';
-import { requireAdmin, requireRight } from '../authenticate.ts';
+import { type StreamTopic, streamOpenSchema, streamParamSchema, streamPatchSchema } from '../../protocol/schemas.ts';
+import { type PlaceOf, requireAdmin, requireRight, requireWatch } from '../authenticate.ts';
 import { jsonBody } from '../body.ts';
 import { negotiate } from '../negotiate.ts';
 import { ProblemError } from '../problem-error.ts';
@@ -27,11 +27,14 @@ export function streamsRoute(services: Services): Hono<Env> {
       const { topics, format = negotiate(c.req.header('Accept')), ...rest } = c.req.valid('json');
       const unique = new Map(topics.map((topic) => [topic.topic, topic]));
       if (unique.size > limits.topicsPerStream) throw tooManyTopics(services);
-      requireRight(services, c.get('principal'), 'subscribe', [...unique.keys()], 'topics');
+      requireRight(services, c.get('principal'), 'subscribe', [...unique.keys()], placeIn('topics', topics));
       if (format === undefined) throw notAcceptable();
+      // A page tells of no members.
+      const watched = format === 'json' ? [] : watchedOf([...unique.values()]);
+      requireWatch(services, c.get('principal'), watched, placeIn('topics', topics));
       const requests = [...unique.values()].map((topic) => subscribeRequest(topic, fallbackOf(format, rest.wait)));
-      await services.subscriptions.check(requests, 'topics');
-      return answerReading(c, services, requests, { ...rest, format });
+      await services.subscriptions.check(requests, placeIn('topics', topics));
+      return answerReading(c, services, requests, { ...rest, format, watched });
     })
     .patch(
       '/streams/:stream',
@@ -48,11 +51,12 @@ export function streamsRoute(services: Services): Hono<Env> {
           principal,
           'subscribe',
           add.map(({ topic }) => topic),
-          'add',
+          placeIn('add', add),
         );
+        requireWatch(services, principal, watchedOf(add), placeIn('add', add));
         await services.subscriptions.check(
           add.map((topic) => subscribeRequest(topic)),
-          'add',
+          placeIn('add', add),
         );
         return changed(c, await streamControl.change(stream, principal, add, remove), stream);
       },
@@ -73,4 +77,13 @@ export function streamsRoute(services: Services): Hono<Env> {
       if (outcome.kind !== 'done') throw new ProblemError(outcome.kind);
       return c.body(null, 204);
     });
+}
+
+function watchedOf(topics: readonly StreamTopic[]): readonly string[] {
+  return topics.filter(({ presence }) => presence === true).map(({ topic }) => topic);
+}
+
+/** Where in the body a topic stands, for problems to name. */
+function placeIn(member: string, topics: readonly StreamTopic[]): PlaceOf {
+  return (topic) => `${member}.${topics.findIndex((each) => each.topic === topic)}`;
 }

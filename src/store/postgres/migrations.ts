@@ -8,7 +8,7 @@ import type { Database } from './database.ts';
 export const MIGRATIONS: string = decodeURIComponent(new URL('../../../drizzle', import.meta.url).pathname);
 
 /** The newest migration: its time in `drizzle/meta/_journal.json`. */
-export const NEWEST_MIGRATION = 1795648110823;
+export const NEWEST_MIGRATION = 1795656902713;
 
 /** How drizzle's migrators are told of them. */
 export const MIGRATION_CONFIG = {

@@ -6,6 +6,7 @@ import { createPostgresAudit } from './audit.ts';
 import type { Database } from './database.ts';
 import { commitAppends, PostgresLog } from './log.ts';
 import { LogIdentity } from './log-identity.ts';
+import { createPostgresPresence } from './presence.ts';
 
 export interface PostgresStoreOptions {
   readonly clock?: () => number;
@@ -41,6 +42,7 @@ export async function createPostgresStore(
     log: new PostgresLog(database, identity, groupCommit),
     revocations: createPostgresRevocations(database),
     audit: createPostgresAudit(database),
+    presence: createPostgresPresence(database, options.schedule ?? queueMicrotask),
     async secret(name) {
       const text = await fact(database, `secret:${name}`, () => toHex(crypto.getRandomValues(new Uint8Array(32))));
       return fromHex(text);

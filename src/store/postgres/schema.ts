@@ -178,5 +178,57 @@ export const accesses = sluice.table(
   ],
 );
 
+/** Numbers the changes of presence, of all topics: a topic takes its next one under its own lock, so within it they are in order. */
+export const presenceRevisions = sluice.sequence('presence_revisions');
+
+/** Topics with presence: the lock under which their members change. Names are migrated to collation "C", as everywhere below. */
+export const presenceTopics = sluice.table('presence_topics', {
+  topic: text('topic').primaryKey(),
+  revision: bigint('revision', { mode: 'number' }).notNull(),
+  /** Changes up to here are forgotten. */
+  floor: bigint('floor', { mode: 'number' }).notNull(),
+  /** Leases there are, those among them that have ended and were not swept. */
+  members: integer('members').notNull().default(0),
+});
+
+export const presenceLeases = sluice.table(
+  'presence_leases',
+  {
+    topic: text('topic').notNull(),
+    member: text('member').notNull(),
+    owner: text('owner').notNull(),
+    /** JSON, as text: it is handed on as it came. */
+    state: text('state').notNull(),
+    /** The stream that keeps it alive. */
+    stream: text('stream'),
+    /** Milliseconds. */
+    ttl: integer('ttl').notNull(),
+    since: time('since').notNull(),
+    seen: time('seen').notNull(),
+    expires: time('expires').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.topic, table.member] }),
+    index('presence_leases_expires').on(table.expires),
+    index('presence_leases_stream').on(table.stream).where(sql`${table.stream} IS NOT NULL`),
+  ],
+);
+
+/** What became of members lately, so that every node can tell it in order. */
+export const presenceChanges = sluice.table(
+  'presence_changes',
+  {
+    topic: text('topic').notNull(),
+    revision: bigint('revision', { mode: 'number' }).notNull(),
+    change: text('change', { enum: ['join', 'update', 'leave'] }).notNull(),
+    member: text('member').notNull(),
+    /** Absent of a leave. */
+    state: text('state'),
+    since: time('since').notNull(),
+    time: time('time').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.topic, table.revision] }), index('presence_changes_time').on(table.time)],
+);
+
 /** The server's clock in milliseconds: one clock for all nodes. */
 export const nowMs = sql<number>`floor(extract(epoch from clock_timestamp()) * 1000)::bigint`;

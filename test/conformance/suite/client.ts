@@ -30,6 +30,7 @@ export interface TokenClaims {
   readonly sub?: string;
   readonly subscribe?: readonly string[];
   readonly publish?: readonly string[];
+  readonly presence?: readonly string[];
   readonly admin?: boolean;
   readonly jti?: string;
   readonly exp?: number;
@@ -66,14 +67,14 @@ export function createKit(target: Target, task: string) {
   /** A token of this deployment: an hour long, for every topic, no administrator, unless told otherwise. */
   function token(claims: TokenClaims = {}): Promise<string> {
     const now = Math.floor(Date.now() / 1000);
-    const { subscribe = ['**'], publish = ['**'], admin = false } = claims;
+    const { subscribe = ['**'], publish = ['**'], presence = ['**'], admin = false } = claims;
     return sign({
       sub: claims.sub ?? `${run}-${count++}`,
       iat: now,
       exp: now + (claims.exp ?? 3600),
       ...(claims.nbf !== undefined && { nbf: now + claims.nbf }),
       ...(claims.jti !== undefined && { jti: claims.jti }),
-      sluice: { subscribe, publish, presence: [], admin },
+      sluice: { subscribe, publish, presence, admin },
     });
   }
 
