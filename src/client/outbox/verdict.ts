@@ -1,0 +1,74 @@
+/** What the answer to a mutation's request means for the mutation. */
+import type { MutationAnswer, MutationRefusal, Write } from '../mutation.ts';
+import type { Answer, Refusal } from '../request.ts';
+
+export type Verdict =
+  | {
+      readonly kind: 'acknowledged';
+      readonly answer: MutationAnswer;
+      /** Whether the log has it. What is ephemeral cannot be waited for. */
+      readonly stored: boolean;
+    }
+  | {
+      readonly kind: 'retry';
+      /** Whether other lanes would fare no better: then all of them wait. */
+      readonly everywhere: boolean;
+      /** How long the server asked to wait, in ms. */
+      readonly after: number | undefined;
+      /** Whether the server said that it did not apply it. */
+      readonly refused: boolean;
+    }
+  /** Somebody else changed the record meanwhile. It was not applied. */
+  | { readonly kind: 'conflict'; readonly problem: Refusal }
+  | { readonly kind: 'dead'; readonly refusal: MutationRefusal };
+
+/** Whether a refusal says nothing about the request itself: it may do better later, or under another token. */
+export function isPassing({ status }: Refusal): boolean {
+  return status >= 500 || [401, 408, 425, 429].includes(status);
+}
+
+/**
+ * Refusals that are decided after the server has looked for the idempotency key: it does not know it, so no earlier attempt was applied.
+ * What is decided before (a right that was lost meanwhile, say) leaves that open, and so does 404, which is also what the answer to an earlier
+ * attempt becomes for a caller whose claims have changed (protocol section 6.4).
+ */
+const CONCLUSIVE = ['conflict', 'precondition-failed', 'unique', 'foreign-key', 'exclusion', 'check', 'not-null'];
+
+/**
+ * Judges an answer.
+ *
+ * @param doubt whether an earlier attempt of the same revision may have been applied
+ */
+export function judge(write: Write, answer: Answer, doubt: boolean): Verdict {
+  if (answer.kind === 'unreachable') return { kind: 'retry', everywhere: true, after: undefined, refused: false };
+  if (answer.kind === 'strange') return { kind: 'retry', everywhere: true, after: answer.retryAfter, refused: false };
+  if (answer.kind === 'ok') {
+    const { status, headers, body } = answer;
+    // A success that a Sluice server does not give to such a request is somebody else's.
+    if (write.kind === 'delete' ? status !== 204 : !isObject(body))
+      return { kind: 'retry', everywhere: true, after: undefined, refused: false };
+    const merged = headers.get('Merged') === 'true';
+    return { kind: 'acknowledged', answer: { version: versionOf(answer), body, merged }, stored: status !== 202 };
+  }
+  const { problem, retryAfter: after } = answer;
+  const { status, code } = problem;
+  if (isPassing(problem)) {
+    // A fault (500) may be of this one write alone, and so may be a body that is too slow (408). The others are of the server or the caller.
+    const everywhere = status !== 500 && status !== 408;
+    return { kind: 'retry', everywhere, after, refused: status < 500 && !doubt };
+  }
+  if (code === 'conflict' || code === 'precondition-failed') return { kind: 'conflict', problem };
+  const kind = doubt && !CONCLUSIVE.includes(code) ? 'uncertain' : 'refused';
+  return { kind: 'dead', refusal: { kind, problem } };
+}
+
+/** The version of the record that an answer holds. */
+export function versionOf({ headers, body }: Extract<Answer, { readonly kind: 'ok' }>): number | undefined {
+  const tag = /^(?:W\/)?"(\d+)"$/.exec(headers.get('ETag') ?? '')?.[1];
+  if (tag !== undefined) return Number(tag);
+  return isObject(body) && typeof body['version'] === 'number' ? body['version'] : undefined;
+}
+
+export function isObject(value: unknown): value is { readonly [member: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
