@@ -12,6 +12,8 @@ export interface Backoff {
   fail(now: number, after: number | undefined): void;
   /** Lets the next attempt begin at once, unless the server has asked to wait. */
   hurry(): void;
+  /** Forgets the failures: something went well. What the server has asked for still holds. */
+  succeed(): void;
 }
 
 /**
@@ -22,6 +24,10 @@ export function createBackoff(random: () => number): Backoff {
   let failures = 0;
   let until = 0;
   let told = false;
+  function hurry(): void {
+    if (!told) until = 0;
+  }
+
   return {
     get until() {
       return until;
@@ -37,8 +43,10 @@ export function createBackoff(random: () => number): Backoff {
         failures += 1;
       }
     },
-    hurry() {
-      if (!told) until = 0;
+    hurry,
+    succeed() {
+      failures = 0;
+      hurry();
     },
   };
 }

@@ -10,7 +10,7 @@ import { chooseNext, topicOf } from './lanes.ts';
 import type { LaneChange } from './store.ts';
 import { toRequest } from './to-request.ts';
 import { acknowledge, bury, claim, decide, release, settle } from './transitions.ts';
-import { judge, type Verdict } from './verdict.ts';
+import { judge } from './verdict.ts';
 
 /** How many lanes send at the same time. */
 const PARALLEL = 4;
@@ -45,11 +45,6 @@ export interface Drain {
   stop(): void;
 }
 
-/** Why an attempt has to be made again: how long the server asked to wait, and whether other lanes would fare no better. */
-type Again = Pick<Extract<Verdict, { readonly kind: 'retry' }>, 'after' | 'everywhere'>;
-
-const LATER: Again = { after: undefined, everywhere: false };
-
 export function createDrain(context: DrainContext): Drain {
   const { mutations, apply, request, clock, random, watches, isShown, resolve, onError } = context;
   const ending = new AbortController();
@@ -60,7 +55,8 @@ export function createDrain(context: DrainContext): Drain {
   const failing = new Map<string, Backoff>();
   /** Since when each acknowledged mutation has waited to be shown, as far as this tab has seen it. */
   let unshown = new Map<string, number>();
-  let server = createBackoff(random);
+  /** The server as a whole. */
+  const server = createBackoff(random);
   let sending = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -99,89 +95,94 @@ export function createDrain(context: DrainContext): Drain {
   async function work(mutation: Mutation): Promise<void> {
     const { lane } = mutation;
     busy.add(lane);
-    let again: Again | undefined = LATER;
     try {
-      again = await attempt(mutation);
+      await attempt(mutation);
     } catch (error) {
       // The store failed. Whatever the server has answered, it will answer again.
-      onError(error);
+      postpone(lane);
+      if (!signal.aborted) onError(error);
     }
     busy.delete(lane);
-    const now = clock();
-    if (again === undefined) {
-      failing.delete(lane);
-      if (server.until <= now) server = createBackoff(random);
-    } else {
-      const backoff = failing.get(lane) ?? createBackoff(random);
-      failing.set(lane, backoff);
-      backoff.fail(now, again.after);
-      if (again.everywhere) server.fail(now, again.after);
-    }
     look();
   }
 
-  /** @returns `undefined` when it has come to an end, whichever */
-  async function attempt({ id, lane }: Mutation): Promise<Again | undefined> {
-    let doubt = false;
+  /** @param after what the server asked for, in ms @param everywhere whether other lanes would fare no better */
+  function postpone(lane: string, after?: number, everywhere = false): void {
+    const now = clock();
+    const backoff = failing.get(lane) ?? createBackoff(random);
+    failing.set(lane, backoff);
+    backoff.fail(now, after);
+    if (everywhere) server.fail(now, after);
+  }
+
+  function succeed(lane: string): void {
+    failing.delete(lane);
+    server.succeed();
+  }
+
+  async function attempt(mutation: Mutation): Promise<void> {
+    const { lane } = mutation;
+    let before: Mutation | undefined;
     sending += 1;
     const sent = await send().finally(() => {
       sending -= 1;
     });
-    if (sent === undefined) return LATER;
+    // Where it was aborted, nothing is known, and another drainer goes on from here.
+    if (sent === undefined || signal.aborted) return;
     const { claimed, answer } = sent;
-    // Aborted: nothing is known, and another drainer goes on from here.
-    if (answer === undefined || signal.aborted) return undefined;
-    const verdict = judge(claimed.write, answer, doubt);
+    const { write } = claimed;
+    const verdict = judge(write, answer, before?.sent !== undefined);
+    if (verdict.kind === 'retry') {
+      postpone(lane, verdict.after, verdict.everywhere);
+      await apply(lane, release(claimed, verdict.refused));
+      return;
+    }
+    succeed(lane);
     if (verdict.kind === 'acknowledged') {
-      const isSettled = !verdict.stored || !watches(topicOf(claimed.write)) || isShown(mutationKey(claimed));
+      const isSettled = !verdict.stored || !watches(topicOf(write)) || isShown(mutationKey(claimed));
       await apply(lane, acknowledge(claimed, verdict.answer, isSettled));
     } else if (verdict.kind === 'dead') await apply(lane, bury(claimed, verdict.refusal));
-    else if (verdict.kind === 'conflict') return settleConflict(claimed, verdict.problem);
-    else {
-      await apply(lane, release(claimed, verdict.refused));
-      return verdict;
-    }
-    return undefined;
+    else await settleConflict(claimed, verdict.problem);
 
     async function send() {
       const [change] = await apply(lane, (all) => {
-        doubt = all.find((mutation) => mutation.id === id)?.sent !== undefined;
-        return claim(id, clock())(all);
+        before = all.find(({ id }) => id === mutation.id);
+        return claim(mutation.id, clock())(all);
       });
-      if (change === undefined) return undefined;
-      const claimed = change.mutation;
-      if (claimed.state !== 'in-flight' || signal.aborted) return { claimed };
+      // Another tab was faster, and this one is yet to hear of it.
+      if (change === undefined) postpone(lane);
+      const claimed = change?.mutation;
+      if (claimed?.state !== 'in-flight' || signal.aborted) return undefined;
       const [method, path, options] = toRequest(claimed);
       return { claimed, answer: await request(method, path, { ...options, signal }) };
     }
   }
 
-  async function settleConflict(claimed: Mutation, problem: Refusal): Promise<Again | undefined> {
+  async function settleConflict(claimed: Mutation, problem: Refusal): Promise<void> {
     const { lane, write } = claimed;
-    let decided: Resolution;
+    let resolution: Resolution;
     let version: number | undefined;
     if (resolve !== undefined) {
       const dispute = await findDispute(claimed, problem, request, signal);
-      if (signal.aborted) return undefined;
+      if (signal.aborted) return;
       if (dispute === undefined) {
+        postpone(lane);
         await apply(lane, release(claimed, true));
-        return LATER;
+        return;
       }
       version = dispute.version;
       try {
-        decided = await resolve(dispute.conflict);
+        resolution = await resolve(dispute.conflict);
       } catch (error) {
         onError(error);
       }
-      if (signal.aborted) return undefined;
+      if (signal.aborted) return;
     }
-    await apply(
-      lane,
-      decided === undefined
+    const change =
+      resolution === undefined
         ? bury(claimed, { kind: 'refused', problem })
-        : decide(claimed, resolvedWrite(write, decided, version)),
-    );
-    return undefined;
+        : decide(claimed, resolvedWrite(write, resolution, version));
+    await apply(lane, change);
   }
 
   return {

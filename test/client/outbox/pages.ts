@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { PROBLEM_TYPE, problem } from '../../../src/protocol/problem.ts';
 
 export interface Pages {
   readonly url: string;
@@ -10,8 +11,8 @@ export interface Pages {
   readonly applied: ReadonlyMap<string, readonly unknown[]>;
   /** What came with every request for which there was an answer, or none: how often a key was sent. */
   readonly attempts: ReadonlyMap<string, number>;
-  /** What happens to writes: they are applied and answered, applied without an answer, or left hanging. */
-  mode: 'answer' | 'lose' | 'hang';
+  /** What happens to writes: they are applied and answered, applied without an answer, or refused for now. */
+  mode: 'answer' | 'lose' | 'refuse';
   close(): Promise<void>;
 }
 
@@ -33,7 +34,10 @@ export async function servePages(): Promise<Pages> {
     for await (const chunk of request) text += chunk;
     const key = String(request.headers['idempotency-key']);
     attempts.set(key, (attempts.get(key) ?? 0) + 1);
-    if (pages.mode === 'hang') return;
+    if (pages.mode === 'refuse') {
+      const document = JSON.stringify(problem('unavailable'));
+      return void response.writeHead(503, { 'Content-Type': PROBLEM_TYPE }).end(document);
+    }
     if (!answers.has(key)) {
       applied.set(topic, [...(applied.get(topic) ?? []), JSON.parse(text).data]);
       answers.set(key, JSON.stringify({ events: [], cursor: `e-${answers.size + 1}` }));
