@@ -9,7 +9,7 @@ export interface Database {
    */
   transact<Result>(
     mode: 'readonly' | 'readwrite',
-    work: (transaction: IDBTransaction, database: IDBDatabase) => Promise<Result>,
+    work: (store: (name: string) => IDBObjectStore, database: IDBDatabase) => Promise<Result>,
   ): Promise<Result>;
   close(): void;
 }
@@ -49,7 +49,7 @@ export function createDatabase(factory: IDBFactory, name: string, create: (datab
 
   async function transact<Result>(
     mode: 'readonly' | 'readwrite',
-    work: (transaction: IDBTransaction, database: IDBDatabase) => Promise<Result>,
+    work: (store: (name: string) => IDBObjectStore, database: IDBDatabase) => Promise<Result>,
   ): Promise<Result> {
     if (closed) throw new Error('closed');
     opened ??= open();
@@ -59,7 +59,7 @@ export function createDatabase(factory: IDBFactory, name: string, create: (datab
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error);
     });
-    const result = work(transaction, database).catch((error: unknown) => {
+    const result = work((store) => transaction.objectStore(store), database).catch((error: unknown) => {
       try {
         transaction.abort();
       } catch {

@@ -29,51 +29,60 @@ export async function openIndexedDbStore(
 ): Promise<OutboxStore | undefined> {
   if (factory === undefined) return undefined;
   const { transact, close } = createDatabase(factory, name, (database) => {
-    database.createObjectStore(MUTATIONS, { keyPath: 'order', autoIncrement: true }).createIndex('lane', 'lane');
-    database.createObjectStore(LOG, { autoIncrement: true });
+    const options = { autoIncrement: true };
+    database.createObjectStore(MUTATIONS, { ...options, keyPath: 'order' }).createIndex('lane', 'lane');
+    database.createObjectStore(LOG, options);
   });
   /** The last entry of the log that was told. In another database of the same name it means nothing. */
   let told: { readonly database: IDBDatabase; readonly key: number } | undefined;
 
   async function note(log: IDBObjectStore, entries: readonly Entry[]): Promise<void> {
-    const keys = await Promise.all(entries.map((entry) => ask(log.add(entry))));
-    const last = keys.at(-1);
-    if (typeof last === 'number') await ask(log.delete(IDBKeyRange.upperBound(last - LOG_LIMIT)));
+    for (const entry of entries) {
+      const key = numberOf(await ask(log.add(entry)));
+      await ask(log.delete(IDBKeyRange.upperBound(key - LOG_LIMIT)));
+    }
   }
 
-  const store: OutboxStore = {
+  try {
+    await transact('readonly', async () => {});
+  } catch {
+    close();
+    return undefined;
+  }
+  return {
     shared: true,
 
     add: (mutation, limit) =>
-      transact('readwrite', async (transaction) => {
-        const mutations = transaction.objectStore(MUTATIONS);
+      transact('readwrite', async (store) => {
+        const mutations = store(MUTATIONS);
         if ((await ask(mutations.count())) >= limit) return false;
-        const order = await ask(mutations.add(mutation));
-        if (typeof order === 'number') await note(transaction.objectStore(LOG), [{ order }]);
+        const order = numberOf(await ask(mutations.add(mutation)));
+        await note(store(LOG), [{ order }]);
         return true;
       }),
 
     update: (lane, change) =>
-      transact('readwrite', async (transaction) => {
-        const mutations = transaction.objectStore(MUTATIONS);
+      transact('readwrite', async (store) => {
+        const mutations = store(MUTATIONS);
         const changes = change(await ask(mutations.index('lane').getAll(lane)));
-        for (const { kind, mutation } of changes)
-          await (kind === 'gone' ? ask(mutations.delete(mutation.order)) : ask(mutations.put(mutation)));
-        const entries = changes.map((change): Entry => {
-          const { order } = change.mutation;
-          return change.kind === 'gone' ? { order, gone: change } : { order };
-        });
-        await note(transaction.objectStore(LOG), entries);
+        const entries: Entry[] = [];
+        for (const each of changes) {
+          const { mutation } = each;
+          const { order } = mutation;
+          const isGone = each.kind === 'gone';
+          await (isGone ? ask(mutations.delete(order)) : ask(mutations.put(mutation)));
+          entries.push(isGone ? { order, gone: each } : { order });
+        }
+        await note(store(LOG), entries);
         return changes;
       }),
 
     changes: () =>
-      transact('readonly', async (transaction, database) => {
-        const mutations = transaction.objectStore(MUTATIONS);
-        const log = transaction.objectStore(LOG);
+      transact('readonly', async (store, database) => {
+        const mutations = store(MUTATIONS);
+        const log = store(LOG);
         const after = told?.database === database ? told.key : undefined;
-        const newest = (await ask(log.openKeyCursor(null, 'prev')))?.key;
-        const key = typeof newest === 'number' ? newest : 0;
+        const key = numberOf((await ask(log.openKeyCursor(null, 'prev')))?.key);
         const whole = after === undefined || key - after > LOG_LIMIT;
         const changes = whole
           ? asChanges(await ask(mutations.getAll()))
@@ -84,13 +93,11 @@ export async function openIndexedDbStore(
 
     close,
   };
-  try {
-    await transact('readonly', async () => {});
-    return store;
-  } catch {
-    close();
-    return undefined;
-  }
+}
+
+/** The keys of both object stores are numbers, from 1 on. */
+function numberOf(key: IDBValidKey | undefined): number {
+  return typeof key === 'number' ? key : 0;
 }
 
 function asChanges(mutations: readonly Mutation[]): readonly MutationChange[] {
@@ -100,8 +107,8 @@ function asChanges(mutations: readonly Mutation[]): readonly MutationChange[] {
 /** What the entries say, the last of each mutation. */
 async function lookUp(mutations: IDBObjectStore, entries: readonly Entry[]): Promise<readonly MutationChange[]> {
   const last = new Map(entries.map((entry) => [entry.order, entry]));
-  const changes = await Promise.all(
-    [...last.values()].map(async ({ order, gone }) => gone ?? asChanges([await ask<Mutation>(mutations.get(order))])),
-  );
-  return changes.flat();
+  const changes: MutationChange[] = [];
+  for (const { order, gone } of last.values())
+    changes.push(gone ?? { kind: 'changed', mutation: await ask<Mutation>(mutations.get(order)) });
+  return changes;
 }

@@ -38,9 +38,7 @@ export function acknowledge({ id, revision }: Mutation, answer: MutationAnswer, 
     // Proof counts however old the attempt is, and also where another tab has given it up.
     if (found === undefined || found.state === 'acknowledged') return [];
     const done: Mutation = { ...found, state: 'acknowledged', answer, refusal: undefined };
-    const first: MutationChange = settled
-      ? { kind: 'gone', mutation: done, why: 'settled' }
-      : { kind: 'changed', mutation: done };
+    const first = settled ? gone(done, 'settled') : changed(done, {});
     const behind = lane.filter(
       ({ state, sent, order }) => state === 'pending' && sent === undefined && order > found.order,
     );
@@ -54,39 +52,41 @@ export function acknowledge({ id, revision }: Mutation, answer: MutationAnswer, 
 
 /** It is to be sent again. @param refused whether the server has not applied it, as is known */
 export function release(claimed: Mutation, refused: boolean): LaneChange {
-  return attempt(claimed, (found) => changed(found, { state: 'pending', ...(refused && { sent: undefined }) }));
+  return each(isAttempt(claimed), (found) =>
+    changed(found, { state: 'pending', sent: refused ? undefined : found.sent }),
+  );
 }
 
 export function bury(claimed: Mutation, refusal: MutationRefusal): LaneChange {
-  const sent = refusal.kind === 'uncertain' ? claimed.sent : undefined;
-  return attempt(claimed, (found) => changed(found, { state: 'dead', refusal, sent }));
+  return each(isAttempt(claimed), (found) =>
+    changed(found, { state: 'dead', refusal, sent: refusal.kind === 'refused' ? undefined : found.sent }),
+  );
 }
 
 /** A conflict was decided: by another write, which is another request with another key, or for the server's side. */
 export function decide(claimed: Mutation, write: Write | undefined): LaneChange {
-  return attempt(claimed, (found) =>
-    write === undefined
-      ? { kind: 'gone', mutation: found, why: 'discarded' }
-      : changed(found, { ...renewed(found), write }),
+  return each(isAttempt(claimed), (found) =>
+    write === undefined ? gone(found, 'discarded') : changed(found, { ...renewed(found), write }),
   );
 }
 
 /** The stream has shown it, or a list has. That is proof also of what was thought to be uncertain. */
 export function settle(key: string): LaneChange {
-  return (lane) =>
-    lane
-      .filter((mutation) => mutationKey(mutation) === key)
-      .filter(({ state, refusal }) => state === 'acknowledged' || refusal?.kind === 'uncertain')
-      .map((mutation) => ({ kind: 'gone', mutation, why: 'settled' }));
+  return each(
+    (mutation) =>
+      mutationKey(mutation) === key && (mutation.state === 'acknowledged' || mutation.refusal?.kind === 'uncertain'),
+    (found) => gone(found, 'settled'),
+  );
 }
 
 /** Gives up a dead letter, or what was never sent. */
 export function discard(id: string): LaneChange {
-  return (lane) =>
-    lane
-      .filter((mutation) => mutation.id === id)
-      .filter(({ state, sent }) => state === 'dead' || (state === 'pending' && sent === undefined))
-      .map((mutation) => ({ kind: 'gone', mutation, why: 'discarded' }));
+  return each(
+    (mutation) =>
+      mutation.id === id &&
+      (mutation.state === 'dead' || (mutation.state === 'pending' && mutation.sent === undefined)),
+    (found) => gone(found, 'discarded'),
+  );
 }
 
 /**
@@ -94,21 +94,19 @@ export function discard(id: string): LaneChange {
  * @param edited in its place
  */
 export function revive(id: string, now: number, edited?: Write): LaneChange {
-  return (lane) =>
-    lane
-      .filter((mutation) => mutation.id === id && mutation.state === 'dead')
-      .map((mutation) => {
-        if (edited !== undefined)
-          return changed(mutation, { ...renewed(mutation), write: edited, lane: laneOf(edited, id) });
-        const { refusal } = mutation;
-        const used = refusal?.problem?.code === 'idempotency-mismatch';
-        return changed(mutation, isStale(mutation, now) || used ? renewed(mutation) : WAITING);
-      });
+  return each(
+    (mutation) => mutation.id === id && mutation.state === 'dead',
+    (found) => {
+      if (edited !== undefined) return changed(found, { ...renewed(found), write: edited, lane: laneOf(edited, id) });
+      const isUsed = found.refusal?.problem?.code === 'idempotency-mismatch';
+      return changed(found, isUsed || isStale(found, now) ? renewed(found) : WAITING);
+    },
+  );
 }
 
 const WAITING = { state: 'pending', refusal: undefined } as const;
 
-function renewed({ revision }: Mutation) {
+function renewed({ revision }: Mutation): Partial<Mutation> {
   return { ...WAITING, revision: revision + 1, sent: undefined };
 }
 
@@ -117,15 +115,23 @@ function isStale({ sent }: Mutation, now: number): boolean {
   return sent !== undefined && Math.abs(now - sent) > RESEND_MS;
 }
 
-/** What comes of one attempt, unless there was another one since: by another tab, after this one was frozen. */
-function attempt({ id, revision, attempts }: Mutation, change: (found: Mutation) => MutationChange): LaneChange {
-  return (lane) =>
-    lane
-      .filter((mutation) => mutation.id === id && mutation.revision === revision && mutation.attempts === attempts)
-      .filter(({ state }) => state === 'in-flight')
-      .map(change);
+/** Whether it is still the same attempt. Another tab may have made another one since, while this one was frozen. */
+function isAttempt({ id, revision, attempts }: Mutation): (mutation: Mutation) => boolean {
+  return (mutation) =>
+    mutation.id === id &&
+    mutation.revision === revision &&
+    mutation.attempts === attempts &&
+    mutation.state === 'in-flight';
+}
+
+function each(is: (mutation: Mutation) => boolean, change: (found: Mutation) => MutationChange): LaneChange {
+  return (lane) => lane.filter(is).map(change);
 }
 
 function changed(mutation: Mutation, members: Partial<Mutation>): MutationChange {
   return { kind: 'changed', mutation: { ...mutation, ...members } };
+}
+
+function gone(mutation: Mutation, why: 'settled' | 'discarded'): MutationChange {
+  return { kind: 'gone', mutation, why };
 }

@@ -32,7 +32,7 @@ export function isPassing({ status }: Refusal): boolean {
  * What is decided before (a right that was lost meanwhile, say) leaves that open, and so does 404, which is also what the answer to an earlier
  * attempt becomes for a caller whose claims have changed (protocol section 6.4).
  */
-const CONCLUSIVE = ['conflict', 'precondition-failed', 'unique', 'foreign-key', 'exclusion', 'check', 'not-null'];
+const CONCLUSIVE = ['unique', 'foreign-key', 'exclusion', 'check', 'not-null'];
 
 /**
  * Judges an answer.
@@ -40,26 +40,26 @@ const CONCLUSIVE = ['conflict', 'precondition-failed', 'unique', 'foreign-key', 
  * @param doubt whether an earlier attempt of the same revision may have been applied
  */
 export function judge(write: Write, answer: Answer, doubt: boolean): Verdict {
-  if (answer.kind === 'unreachable') return { kind: 'retry', everywhere: true, after: undefined, refused: false };
-  if (answer.kind === 'strange') return { kind: 'retry', everywhere: true, after: answer.retryAfter, refused: false };
-  if (answer.kind === 'ok') {
+  const { kind } = answer;
+  if (kind === 'ok') {
     const { status, headers, body } = answer;
     // A success that a Sluice server does not give to such a request is somebody else's.
-    if (write.kind === 'delete' ? status !== 204 : !isObject(body))
-      return { kind: 'retry', everywhere: true, after: undefined, refused: false };
+    if (write.kind === 'delete' ? status !== 204 : !isObject(body)) return retry(undefined, true, false);
     const merged = headers.get('Merged') === 'true';
     return { kind: 'acknowledged', answer: { version: versionOf(answer), body, merged }, stored: status !== 202 };
   }
-  const { problem, retryAfter: after } = answer;
+  if (kind === 'unreachable') return retry(undefined, true, false);
+  if (kind === 'strange') return retry(answer.retryAfter, true, false);
+  const { problem, retryAfter } = answer;
   const { status, code } = problem;
-  if (isPassing(problem)) {
-    // A fault (500) may be of this one write alone, and so may be a body that is too slow (408). The others are of the server or the caller.
-    const everywhere = status !== 500 && status !== 408;
-    return { kind: 'retry', everywhere, after, refused: status < 500 && !doubt };
-  }
+  // A fault (500) may be of this one write alone, and so may be a body that is too slow (408). The others are of the server or the caller.
+  if (isPassing(problem)) return retry(retryAfter, status !== 500 && status !== 408, status < 500 && !doubt);
   if (code === 'conflict' || code === 'precondition-failed') return { kind: 'conflict', problem };
-  const kind = doubt && !CONCLUSIVE.includes(code) ? 'uncertain' : 'refused';
-  return { kind: 'dead', refusal: { kind, problem } };
+  return { kind: 'dead', refusal: { kind: doubt && !CONCLUSIVE.includes(code) ? 'uncertain' : 'refused', problem } };
+}
+
+function retry(after: number | undefined, everywhere: boolean, refused: boolean): Verdict {
+  return { kind: 'retry', after, everywhere, refused };
 }
 
 /** The version of the record that an answer holds. */
