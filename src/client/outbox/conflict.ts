@@ -2,7 +2,7 @@
 import type { Mutation, Row, Write } from '../mutation.ts';
 import type { Refusal, Request } from '../request.ts';
 import { recordPath } from './to-request.ts';
-import { isObject, isPassing, versionOf } from './verdict.ts';
+import { isObject, isPassing, versionIn, versionOf } from './verdict.ts';
 
 export interface Conflict {
   readonly mutation: Mutation;
@@ -43,13 +43,28 @@ export async function findDispute(
   signal: AbortSignal,
 ): Promise<Dispute | undefined> {
   const { write } = mutation;
-  if (write.kind === 'patch') return disputeOf(mutation, write.patch, problem, rowOf(problem['current'])?.['version']);
-  if (write.kind !== 'replace' && write.kind !== 'delete') return undefined;
-  const answer = await request('GET', recordPath(write.collection, write.key), { signal });
-  const yours = write.kind === 'replace' ? write.record : {};
-  if (answer.kind === 'ok') return disputeOf(mutation, yours, { current: answer.body }, versionOf(answer));
-  const absent = answer.kind === 'refused' && !isPassing(answer.problem);
-  return absent ? disputeOf(mutation, yours, {}, undefined) : undefined;
+  if (write.kind === 'publish' || write.kind === 'create') return undefined;
+  let said: Row = problem;
+  let version = versionIn(problem['current']);
+  if (write.kind !== 'patch') {
+    const answer = await request('GET', recordPath(write.collection, write.key), { signal });
+    if (answer.kind === 'ok') {
+      said = { current: answer.body };
+      version = versionOf(answer);
+    } else if (answer.kind === 'refused' && !isPassing(answer.problem)) said = {};
+    else return undefined;
+  }
+  const { base, current, fields } = said;
+  return {
+    conflict: {
+      mutation,
+      base: isObject(base) ? base : undefined,
+      current: isObject(current) ? current : undefined,
+      yours: write.kind === 'patch' ? write.patch : write.kind === 'replace' ? write.record : {},
+      fields: Array.isArray(fields) ? fields.filter((field) => typeof field === 'string') : [],
+    },
+    version,
+  };
 }
 
 /** The write that a resolution makes; `undefined` where theirs stands. */
@@ -64,22 +79,4 @@ export function resolvedWrite(
   return write.kind === 'replace'
     ? { ...write, record: resolution, version }
     : { kind: 'patch', collection, key, patch: resolution, base: version };
-}
-
-function disputeOf(mutation: Mutation, yours: Row, said: Row, version: unknown): Dispute {
-  const { base, current, fields } = said;
-  return {
-    conflict: {
-      mutation,
-      base: rowOf(base),
-      current: rowOf(current),
-      yours,
-      fields: Array.isArray(fields) ? fields.filter((field) => typeof field === 'string') : [],
-    },
-    version: typeof version === 'number' ? version : undefined,
-  };
-}
-
-function rowOf(value: unknown): Row | undefined {
-  return isObject(value) ? value : undefined;
 }

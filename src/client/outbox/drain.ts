@@ -21,18 +21,22 @@ export const SETTLE_MS = 60_000;
 /** The longest time between two looks while anything waits, in ms: timers of a page that sleeps do not count its time. */
 const LOOK_MS = 30_000;
 
+/** What the application decides. */
+export interface DrainOptions {
+  readonly request: Request;
+  readonly environment: { readonly clock: () => number; readonly random: () => number };
+  readonly watches?: ((topic: string) => boolean) | undefined;
+  readonly resolve?: Resolve | undefined;
+}
+
+/** What the outbox is to its drainer. */
 export interface DrainContext {
   /** What the outbox holds, as far as this tab knows; in order. */
-  readonly mutations: () => Iterable<Mutation>;
-  /** Changes a lane in the store. Once it resolves, `mutations` shows it. */
+  readonly mutations: ReadonlyMap<string, Mutation>;
+  /** Changes a lane in the store. Once it resolves, `mutations` has it. */
   readonly apply: (lane: string, change: LaneChange) => Promise<readonly MutationChange[]>;
-  readonly request: Request;
-  readonly clock: () => number;
-  readonly random: () => number;
-  readonly watches: (topic: string) => boolean;
-  /** Whether a stream has shown the event of a key already. */
-  readonly isShown: (key: string) => boolean;
-  readonly resolve: Resolve | undefined;
+  /** The keys of events that a stream has shown. */
+  readonly shown: ReadonlySet<string>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -45,8 +49,10 @@ export interface Drain {
   stop(): void;
 }
 
-export function createDrain(context: DrainContext): Drain {
-  const { mutations, apply, request, clock, random, watches, isShown, resolve, onError } = context;
+export function createDrain(
+  { request, environment: { clock, random }, watches, resolve }: DrainOptions,
+  { mutations, apply, shown, onError }: DrainContext,
+): Drain {
   const ending = new AbortController();
   const { signal } = ending;
   /** Lanes that are at work. */
@@ -66,7 +72,7 @@ export function createDrain(context: DrainContext): Drain {
     const now = clock();
     const readyAt = (lane: string) =>
       busy.has(lane) ? Number.POSITIVE_INFINITY : Math.max(server.until, failing.get(lane)?.until ?? 0);
-    const { send, due } = chooseNext(mutations(), readyAt, now, PARALLEL - sending);
+    const { send, due } = chooseNext(mutations.values(), readyAt, now, PARALLEL - sending);
     for (const mutation of send) void work(mutation);
     const next = Math.min(due, tidy(now));
     if (next < Number.POSITIVE_INFINITY) timer = setTimeout(look, Math.min(LOOK_MS, next - now));
@@ -77,7 +83,7 @@ export function createDrain(context: DrainContext): Drain {
     const before = unshown;
     unshown = new Map();
     let due = Number.POSITIVE_INFINITY;
-    for (const mutation of mutations()) {
+    for (const mutation of mutations.values()) {
       const { id, lane, state } = mutation;
       if (state !== 'acknowledged') continue;
       let since = before.get(id) ?? now;
@@ -139,7 +145,7 @@ export function createDrain(context: DrainContext): Drain {
     }
     succeed(lane);
     if (verdict.kind === 'acknowledged') {
-      const isSettled = !verdict.stored || !watches(topicOf(write)) || isShown(mutationKey(claimed));
+      const isSettled = !verdict.stored || !watches?.(topicOf(write)) || shown.has(mutationKey(claimed));
       await apply(lane, acknowledge(claimed, verdict.answer, isSettled));
     } else if (verdict.kind === 'dead') await apply(lane, bury(claimed, verdict.refusal));
     else await settleConflict(claimed, verdict.problem);

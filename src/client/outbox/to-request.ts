@@ -9,29 +9,20 @@ import type { Request } from '../request.ts';
  */
 export function toRequest(mutation: Pick<Mutation, 'id' | 'revision' | 'write'>): Parameters<Request> {
   const { write } = mutation;
-  const key = { 'Idempotency-Key': mutationKey(mutation) };
+  const headers: Record<string, string> = { 'Idempotency-Key': mutationKey(mutation) };
   if (write.kind === 'publish') {
     const { topic, events } = write;
-    const [first, ...rest] = events;
-    return [
-      'POST',
-      `/v1/topics/${encodeURIComponent(topic)}/events`,
-      { body: rest.length === 0 ? first : events, headers: key },
-    ];
+    const body = events.length === 1 ? events[0] : events;
+    return ['POST', `/v1/topics/${encodeURIComponent(topic)}/events`, { body, headers }];
   }
-  if (write.kind === 'create') return ['POST', collectionPath(write.collection), { body: write.record, headers: key }];
+  if (write.kind === 'create') return ['POST', collectionPath(write.collection), { body: write.record, headers }];
   const path = recordPath(write.collection, write.key);
   if (write.kind === 'patch') {
-    const { patch, base } = write;
-    const type = { 'Content-Type': 'application/merge-patch+json' };
-    return [
-      'PATCH',
-      path,
-      { body: patch, headers: { ...key, ...type, ...(base !== undefined && { 'Base-Version': `${base}` }) } },
-    ];
+    headers['Content-Type'] = 'application/merge-patch+json';
+    if (write.base !== undefined) headers['Base-Version'] = `${write.base}`;
+    return ['PATCH', path, { body: write.patch, headers }];
   }
-  const { version } = write;
-  const headers = { ...key, ...(version !== undefined && { 'If-Match': formatTag(`${version}`) }) };
+  if (write.version !== undefined) headers['If-Match'] = formatTag(`${write.version}`);
   return write.kind === 'replace' ? ['PUT', path, { body: write.record, headers }] : ['DELETE', path, { headers }];
 }
 

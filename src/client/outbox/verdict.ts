@@ -28,11 +28,15 @@ export function isPassing({ status }: Refusal): boolean {
 }
 
 /**
- * Refusals that are decided after the server has looked for the idempotency key: it does not know it, so no earlier attempt was applied.
- * What is decided before (a right that was lost meanwhile, say) leaves that open, and so does 404, which is also what the answer to an earlier
- * attempt becomes for a caller whose claims have changed (protocol section 6.4).
+ * Refusals that say also of earlier attempts that they were not applied: those that follow from the request alone, which is the same each
+ * time; and those that are decided after the server has looked for the idempotency key, and so does not know it. What is decided before that,
+ * by rights that may have been others, leaves it open; and so does 404, which is also what the answer to an earlier attempt becomes for a caller
+ * whose claims have changed (protocol section 6.4).
  */
-const CONCLUSIVE = ['unique', 'foreign-key', 'exclusion', 'check', 'not-null'];
+const CONCLUSIVE = [
+  ...['malformed', 'invalid', 'invalid-topic', 'too-large', 'unsupported-media-type'],
+  ...['unique', 'foreign-key', 'exclusion', 'check', 'not-null'],
+];
 
 /**
  * Judges an answer.
@@ -62,11 +66,15 @@ function retry(after: number | undefined, everywhere: boolean, refused: boolean)
   return { kind: 'retry', after, everywhere, refused };
 }
 
-/** The version of the record that an answer holds. */
+/** The version of the record that an answer holds: the tag's, which no definition of a collection can hide, or else the body's. */
 export function versionOf({ headers, body }: Extract<Answer, { readonly kind: 'ok' }>): number | undefined {
-  const tag = /^(?:W\/)?"(\d+)"$/.exec(headers.get('ETag') ?? '')?.[1];
-  if (tag !== undefined) return Number(tag);
-  return isObject(body) && typeof body['version'] === 'number' ? body['version'] : undefined;
+  const tag = /^(?:W\/)?"(\d+)"$/.exec(headers.get('ETag') ?? '');
+  return tag === null ? versionIn(body) : Number(tag[1]);
+}
+
+/** The version in a record. */
+export function versionIn(record: unknown): number | undefined {
+  return isObject(record) && typeof record['version'] === 'number' ? record['version'] : undefined;
 }
 
 export function isObject(value: unknown): value is { readonly [member: string]: unknown } {

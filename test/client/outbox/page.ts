@@ -1,6 +1,8 @@
 /** What the pages of the browser's tests run: the outbox on the browser's own storage, locks and channels. */
+
+import { createOutbox } from '../../../src/client/outbox/create-outbox.ts';
 import { openIndexedDbStore } from '../../../src/client/outbox/indexeddb-store.ts';
-import { createOutbox, outboxName } from '../../../src/client/outbox/outbox.ts';
+import { outboxName } from '../../../src/client/outbox/outbox.ts';
 import { createRequest } from '../../../src/client/request.ts';
 import { createToken } from '../../../src/client/token.ts';
 import { STORE_PROMISES } from './store-contract.ts';

@@ -1,7 +1,8 @@
 /** Tabs of one browser, in this process: they share storage, locks and channels, and can crash. */
 import type { MutationChange } from '../../../src/client/mutation.ts';
+import { createOutbox } from '../../../src/client/outbox/create-outbox.ts';
 import { createMemory, createMemoryStore, type Memory } from '../../../src/client/outbox/memory-store.ts';
-import { type Channel, createOutbox, type Outbox, type OutboxOptions } from '../../../src/client/outbox/outbox.ts';
+import type { Channel, Outbox, OutboxOptions } from '../../../src/client/outbox/outbox.ts';
 import type { OutboxStore } from '../../../src/client/outbox/store.ts';
 import type { Locks } from '../../../src/client/outbox/turn.ts';
 import type { ModelServer } from './model-server.ts';

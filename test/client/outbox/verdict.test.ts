@@ -114,12 +114,23 @@ describe('a refusal', () => {
     }
   });
 
-  it('after an answer was lost is certain only where the server had looked for the key before', () => {
+  it('after an answer was lost is certain where the request alone decides, and where the server had looked for the key', () => {
     const certain = CODES.filter((code) => {
       const verdict = judge(remove(), refused(code), true);
       return verdict.kind === 'dead' && verdict.refusal.kind === 'refused';
     });
-    expect(certain.toSorted()).toEqual(['check', 'exclusion', 'foreign-key', 'not-null', 'unique']);
+    expect(certain.toSorted()).toEqual([
+      'check',
+      'exclusion',
+      'foreign-key',
+      'invalid',
+      'invalid-topic',
+      'malformed',
+      'not-null',
+      'too-large',
+      'unique',
+      'unsupported-media-type',
+    ]);
     // A delete that was applied is answered with 404 to a caller whose claims are others now; so is one that never was.
     expect(judge(remove(), refused('not-found'), true)).toMatchObject({
       kind: 'dead',
