@@ -30,7 +30,7 @@ export class OutboxError extends Error {
     code: OutboxErrorCode,
     { problem, cause }: { readonly problem?: Refusal; readonly cause?: unknown } = {},
   ) {
-    super(`outbox: ${code}${problem === undefined ? '' : ` (${problem.code})`}`, { cause });
+    super(`outbox: ${code}`, { cause });
     this.code = code;
     this.problem = problem;
   }

@@ -29,14 +29,11 @@ export function isPassing({ status }: Refusal): boolean {
 
 /**
  * Refusals that say also of earlier attempts that they were not applied: those that follow from the request alone, which is the same each
- * time; and those that are decided after the server has looked for the idempotency key, and so does not know it. What is decided before that,
- * by rights that may have been others, leaves it open; and so does 404, which is also what the answer to an earlier attempt becomes for a caller
- * whose claims have changed (protocol section 6.4).
+ * time (400, 413, 415); and those that are decided after the server has looked for the idempotency key, and so does not know it (409, and 400
+ * for a constraint of the table). What is decided before that, by rights that may have been others, leaves it open; and so does 404, which is
+ * also what the answer to an earlier attempt becomes for a caller whose claims have changed (protocol section 6.4).
  */
-const CONCLUSIVE = [
-  ...['malformed', 'invalid', 'invalid-topic', 'too-large', 'unsupported-media-type'],
-  ...['unique', 'foreign-key', 'exclusion', 'check', 'not-null'],
-];
+const CONCLUSIVE = [400, 409, 413, 415];
 
 /**
  * Judges an answer.
@@ -55,11 +52,11 @@ export function judge(write: Write, answer: Answer, doubt: boolean): Verdict {
   if (kind === 'unreachable') return retry(undefined, true, false);
   if (kind === 'strange') return retry(answer.retryAfter, true, false);
   const { problem, retryAfter } = answer;
-  const { status, code } = problem;
+  const { status } = problem;
   // A fault (500) may be of this one write alone, and so may be a body that is too slow (408). The others are of the server or the caller.
   if (isPassing(problem)) return retry(retryAfter, status !== 500 && status !== 408, status < 500 && !doubt);
-  if (code === 'conflict' || code === 'precondition-failed') return { kind: 'conflict', problem };
-  return { kind: 'dead', refusal: { kind: doubt && !CONCLUSIVE.includes(code) ? 'uncertain' : 'refused', problem } };
+  if (status === 412 || problem.code === 'conflict') return { kind: 'conflict', problem };
+  return { kind: 'dead', refusal: { kind: doubt && !CONCLUSIVE.includes(status) ? 'uncertain' : 'refused', problem } };
 }
 
 function retry(after: number | undefined, everywhere: boolean, refused: boolean): Verdict {
