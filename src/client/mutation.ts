@@ -54,19 +54,33 @@ export interface Mutation {
   readonly attempts: number;
   /** ms since 1970 */
   readonly enqueued: number;
-  /** When this revision was first sent, ms since 1970. */
+  /**
+   * When this revision was first sent, ms since 1970, while it may have been applied without our knowing: absent before it is sent, and
+   * again once the server has said that it did not apply it.
+   */
   readonly sent?: number | undefined;
-  /** What the server answered: of a record, its version; the whole body. */
-  readonly answer?: { readonly version?: number | undefined; readonly body?: unknown } | undefined;
+  readonly answer?: MutationAnswer | undefined;
   /** Why it is dead. */
   readonly refusal?: MutationRefusal | undefined;
 }
 
+/** What the server answered to a write that it applied. */
+export interface MutationAnswer {
+  /** Of a record, the version that it has now. */
+  readonly version?: number | undefined;
+  /** The whole body; `undefined` of a delete, which has none. */
+  readonly body?: unknown;
+  /** Whether somebody else's changes since the base were merged in (protocol section 6.5). */
+  readonly merged: boolean;
+}
+
 /**
- * Why a write cannot be sent again as it is: the server refused it; its answer was lost so long ago that the server has forgotten its key,
- * and nobody can tell whether it was applied.
+ * Why a write cannot be sent again as it is: the server refused it, and did not apply it; or nobody can tell whether it was applied, since
+ * an answer was lost and the server has forgotten the key meanwhile, or gives another answer (`problem`) than it would have given at first.
  */
-export type MutationRefusal = { readonly kind: 'refused'; readonly problem: Refusal } | { readonly kind: 'uncertain' };
+export type MutationRefusal =
+  | { readonly kind: 'refused'; readonly problem: Refusal }
+  | { readonly kind: 'uncertain'; readonly problem?: Refusal };
 
 /** The `Idempotency-Key` of a mutation, and so the `mutation` of the events that it causes. */
 export function mutationKey({ id, revision }: Pick<Mutation, 'id' | 'revision'>): string {
