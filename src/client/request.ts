@@ -7,10 +7,8 @@ import { piecesOf } from './pieces.ts';
 import type { Token } from './token.ts';
 
 export type Answer =
-  /** 2xx, in the representation that was asked for. `body` is `undefined` where there is none. */
+  /** 2xx, in the representation that was asked for: what the JSON says, or a stream. `body` is `undefined` where there is none. */
   | { readonly kind: 'ok'; readonly status: number; readonly headers: Headers; readonly body: unknown }
-  /** What was asked for as a stream: its bytes, which nobody has read yet. */
-  | { readonly kind: 'stream'; readonly stream: ReadableStream<Uint8Array> }
   /** The server refuses, by a problem document (protocol section 7). */
   | { readonly kind: 'refused'; readonly problem: Refusal; readonly retryAfter: number | undefined }
   /** An answer that no Sluice server gives: of a proxy, a captive portal, another server. */
@@ -35,7 +33,7 @@ export interface RequestOptions {
   readonly timeout?: number;
   /** Whether the request is to outlive the page. Its body is at most 64 KiB then. */
   readonly keepalive?: boolean;
-  /** Whether the answer is to be a stream of NDJSON. Then there is no time-out. */
+  /** Whether the answer is to be NDJSON: then the body is a `ReadableStream` that nobody has read yet, and there is no time-out. */
   readonly stream?: boolean;
 }
 
@@ -113,7 +111,8 @@ async function read(response: Response, stream: boolean, now: number): Promise<A
     return strange('redirect');
   if (status === 204 || status === 304) return { kind: 'ok', status, headers, body: undefined };
   const type = headers.get('Content-Type') ?? '';
-  if (stream && status === 200 && type.startsWith(NDJSON) && body !== null) return { kind: 'stream', stream: body };
+  if (stream && status === 200 && type.startsWith(NDJSON) && body !== null)
+    return { kind: 'ok', status, headers, body };
   if (!/^application\/(problem\+)?json\b/.test(type) || (stream && status === 200)) {
     await body?.cancel();
     return strange('media-type');

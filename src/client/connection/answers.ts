@@ -22,7 +22,7 @@ export function endOf(answer: Answer, topics: readonly TopicRequest[]): Transpor
       return { trouble: { kind: 'strange', status: answer.status, what: answer.what }, retryAfter: answer.retryAfter };
     case 'unreachable':
       return { trouble: { kind: 'unreachable', why: answer.why } };
-    default:
+    case 'ok':
       return { trouble: { kind: 'strange', status: 200, what: 'media-type' } };
   }
 }

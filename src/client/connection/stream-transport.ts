@@ -58,7 +58,7 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
   async function run(): Promise<void> {
     const answer = await request('POST', '/v1/streams', { body: { topics, format: 'ndjson' }, signal, stream: true });
     lastHeard = clock();
-    if (answer.kind !== 'stream') {
+    if (answer.kind !== 'ok' || !(answer.body instanceof ReadableStream)) {
       end(endOf(answer, topics));
       return;
     }
@@ -66,7 +66,7 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
     const decoder = new TextDecoder();
     let why: 'ended' | 'malformed' = 'ended';
     try {
-      for await (const piece of piecesOf(answer.stream)) {
+      for await (const piece of piecesOf(answer.body)) {
         lastHeard = clock();
         const text = decoder.decode(piece, { stream: true });
         // A line that is neither an event nor a control event, or has no end: whoever speaks here is not a server of this protocol.

@@ -39,7 +39,7 @@ async function openOutbox(user: string) {
     request: createRequest({
       url: location.origin,
       fetch: fetch.bind(globalThis),
-      token: createToken(undefined, { clock, onError }),
+      token: createToken(undefined, onError),
       clock,
     }),
     environment: {

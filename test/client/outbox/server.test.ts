@@ -33,7 +33,7 @@ describe('against a real server', () => {
       request: createRequest({
         url: served.url,
         fetch: unreliable,
-        token: createToken(bearer, { clock, onError }),
+        token: createToken(bearer, onError),
         clock,
       }),
       // Without waits between attempts.
