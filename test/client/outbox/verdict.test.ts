@@ -83,6 +83,7 @@ describe('a refusal', () => {
     'request-timeout',
     'rate-limited',
     'too-many-streams',
+    'too-many-members',
     'internal',
     'unavailable',
     'draining',
