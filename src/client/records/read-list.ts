@@ -7,8 +7,8 @@ export type Listed =
   | {
       readonly kind: 'listed';
       readonly rows: readonly Row[];
-      /** How many of them are of the cursor's moment: the first page's. */
-      readonly exact: number;
+      /** How many of them are of the cursor's moment, those of the first page; `undefined` when it is the only one. */
+      readonly exact: number | undefined;
       /** Where a stream goes on from: the cursor of the first page. */
       readonly cursor: string;
       /** Whether there are more rows than were asked for. */
@@ -39,7 +39,7 @@ export async function readList(
 ): Promise<Listed> {
   const rows: Row[] = [];
   let cursor: string | undefined;
-  let exact = 0;
+  let exact: number | undefined;
   let next: string | undefined;
   do {
     const query = new URLSearchParams(filters.map((filter) => ['filter', filter]));
@@ -55,11 +55,9 @@ export async function readList(
     const page = answer.kind === 'ok' ? pageOf(answer.body) : undefined;
     if (page === undefined)
       return { kind: 'failed', retryAfter: 'retryAfter' in answer ? answer.retryAfter : undefined };
+    if (cursor !== undefined) exact ??= rows.length;
+    cursor ??= page.cursor;
     rows.push(...page.rows);
-    if (cursor === undefined) {
-      cursor = page.cursor;
-      exact = rows.length;
-    }
     next = page.next;
   } while (next !== undefined && rows.length < limit);
   return { kind: 'listed', rows, exact, cursor, more: next !== undefined };

@@ -30,8 +30,8 @@ export interface RecordSetOptions {
 /** What a list said. */
 export interface ListedRows {
   readonly rows: readonly Row[];
-  /** How many of them are of the moment after which the stream begins; the others may be of later ones. */
-  readonly exact: number;
+  /** How many of them are of the moment after which the stream begins, unless all are: the others may be of later ones. */
+  readonly exact: number | undefined;
   /** Whether the query has more rows. */
   readonly more: boolean;
 }
@@ -44,6 +44,8 @@ interface Entry extends Slot {
   base: Row | undefined;
   /** Of the base; 0 without. */
   version: number;
+  /** What a write of the client's own has taken out of the query, for those over it, which may bring it back. */
+  ghost: Row | undefined;
   /** The base, or that there is none, is of a later moment than the stream has come to: older events are still to come. */
   ahead: boolean;
   writes: readonly Write[];
@@ -84,8 +86,8 @@ export class RecordSet {
     const { fields, admits = () => true, limit } = this.#options;
     if (this.#dirty.size === 0) return this.#rows;
     const changes = [...this.#dirty].map((slot) => {
-      const { key, base, writes, shown } = slot;
-      const over = writes.length === 0 ? base : overlay(base, key, writes, fields);
+      const { key, base, ghost, writes, shown } = slot;
+      const over = writes.length === 0 ? base : overlay(base ?? ghost, key, writes, fields);
       const row = over === undefined || over === base || admits(over, base) ? over : undefined;
       const newness = isTemporaryKey(key) ? writes[0]?.mutation.order : undefined;
       return { slot, row: shown !== undefined && isSame(shown, row) ? shown : row, newness };
@@ -132,7 +134,7 @@ export class RecordSet {
       entry?.ahead && (entry.base === undefined ? change.kind === 'put' && !change.isNew : version < entry.version);
     if (!isOld) {
       if (change.kind === 'delete') {
-        if (entry !== undefined) this.#takeAway(entry, version);
+        if (entry !== undefined) this.#takeAway(entry, version, false, mutation);
       } else {
         const row = wholeRow(change, entry);
         if (row === undefined) return 'incomplete';
@@ -177,13 +179,13 @@ export class RecordSet {
       const version = versionOfRow(row, fields);
       if (key === undefined || version === undefined) return false;
       // A row that moved meanwhile is on two pages. The later one is right.
-      listed.set(key, { row, version, ahead: index >= exact });
+      listed.set(key, { row, version, ahead: exact !== undefined && index >= exact });
     }
     const last = rows.at(-1);
     this.#horizon = more && last !== undefined ? order.placesOf(last) : undefined;
     for (const write of answered) this.#dropAnswered(write);
     for (const entry of this.#entries.values())
-      if (!listed.has(entry.key)) this.#setBase(entry, undefined, 0, exact < rows.length);
+      if (!listed.has(entry.key)) this.#takeAway(entry, entry.version, exact !== undefined);
     for (const [key, { row, version, ahead }] of listed) this.#setBase(this.#entry(key), row, version, ahead);
     for (const { entry } of this.#writes.values()) this.#settle(entry);
     return true;
@@ -233,6 +235,7 @@ export class RecordSet {
       entry = {
         key,
         base: undefined,
+        ghost: undefined,
         version: 0,
         ahead: false,
         writes: NONE,
@@ -260,14 +263,17 @@ export class RecordSet {
     this.#bases += Number(row !== undefined) - Number(entry.base !== undefined);
     if (row === undefined || !isSame(entry.base, row)) entry.base = row;
     entry.version = version;
+    entry.ghost = undefined;
     entry.ahead = ahead;
     this.#dirty.add(entry);
   }
 
   /** The record has gone, and what was written into it before. */
-  #takeAway(entry: Entry, version: number): void {
-    const { base, writes } = entry;
-    this.#setBase(entry, undefined, 0, false);
+  #takeAway(entry: Entry, version: number, ahead: boolean, by?: string): void {
+    const { key, base, writes } = entry;
+    const own = writes.findIndex(({ mutation }) => mutationKey(mutation) === by);
+    this.#setBase(entry, undefined, 0, ahead);
+    if (own !== -1) entry.ghost = overlay(base, key, writes.slice(0, own + 1), this.#options.fields);
     for (const write of writes) {
       const { mutation, floor } = write;
       // A record that was not there when it was created is that one, or its creation will be refused.
@@ -298,7 +304,7 @@ export class RecordSet {
     let write = known?.entry.key === key ? known : undefined;
     const entry = write?.entry ?? this.#entry(key);
     if (write === undefined) {
-      const floor = isAcknowledged(mutation) ? 0 : entry.version;
+      const floor = isAcknowledged(mutation) ? 0 : (this.versionOf(key) ?? 0);
       write = { mutation, entry, floor, gone: known?.gone ?? false };
       this.#writes.set(mutation.id, write);
       entry.writes = [...entry.writes, write].sort((a, b) => a.mutation.order - b.mutation.order);

@@ -81,8 +81,9 @@ class Run {
     return { x: this.#value(), y: this.#value(), t: this.#value(), s };
   }
 
-  #patch(number: number): Row {
-    const s = number % 5 === 0 ? { s: number % 2 === 0 ? 'out' : 'in' } : {};
+  #patch(number: number, isOwn = true): Row {
+    const out = isOwn && this.server.streams.length === 0 ? 'in' : 'out';
+    const s = number % 5 === 0 ? { s: number % 2 === 0 ? out : 'in' } : {};
     return { t: this.#value(), ...(number % 3 === 0 ? { x: this.#value() } : { y: this.#value() }), ...s };
   }
 
@@ -100,7 +101,7 @@ class Run {
         if (old === undefined && isReused) break;
         if (old === undefined) this.server.write(key, this.#row(number % 3 === 0 ? 'out' : 'in'), { omitted });
         else if (number % 4 === 0) this.server.write(key, undefined);
-        else this.server.write(key, { ...old, ...this.#patch(number >> 2) }, { omitted });
+        else this.server.write(key, { ...old, ...this.#patch(number >> 2, false) }, { omitted });
         break;
       }
       case 'enqueue':
@@ -110,7 +111,8 @@ class Run {
         const next = pick(this.#sendable());
         if (next === undefined) break;
         this.outbox.change(next, { state: 'in-flight' });
-        const answer = number % 6 === 0 ? 'refused' : this.server.perform(next);
+        // A deletion is not: what was created over it would be no creation then.
+        const answer = number % 6 === 0 && next.write.kind !== 'delete' ? 'refused' : this.server.perform(next);
         this.#answers.set(next.id, answer);
         if (answer !== 'refused') this.#done.set(next.id, this.server.log.length);
         break;
@@ -151,7 +153,8 @@ class Run {
         break;
       }
       case 'gap':
-        this.server.stream?.gap();
+        // A list does not say who took a row out of the query: that a second write will bring it back cannot be seen from it.
+        if (!this.#isOut([...this.outbox.all])) this.server.stream?.gap();
         break;
       case 'tick':
         // Longer than a stream takes.
@@ -198,6 +201,13 @@ class Run {
     );
   }
 
+  #isOut(mutations: readonly Mutation[]): boolean {
+    return mutations.some(({ write }) => {
+      const record = write.kind === 'patch' ? write.patch : 'record' in write ? write.record : {};
+      return record['s'] === 'out';
+    });
+  }
+
   /** The first of each lane that has no answer. */
   #sendable(): readonly Mutation[] {
     const busy = new Set<string>();
@@ -236,18 +246,16 @@ class Run {
   }
 
   #whyGone(key: string): Mutation | number {
+    const position = this.server.stream?.position ?? 0;
+    const base = this.server.log.findLast((each) => each.key === key && each.seq <= position)?.new;
     const own = this.#ownOf(key).findLast(
-      ({ id, write }) =>
-        !this.outbox.shownIds.includes(id) &&
-        write.kind !== 'publish' &&
-        (write.kind === 'delete' ||
-          (write.kind === 'patch' && write.patch['s'] === 'out') ||
-          (write.kind !== 'patch' && write.record['s'] === 'out')),
+      (mutation) =>
+        !this.outbox.shownIds.includes(mutation.id) && (mutation.write.kind === 'delete' || this.#isOut([mutation])),
     );
-    if (own !== undefined) return own;
     const sees = seesOf(this.#filters);
+    if (own !== undefined && sees(base)) return own;
     const removals = this.server.log.filter((each) => each.key === key && sees(each.old) && !sees(each.new));
-    const told = removals.findLast(({ seq }) => seq <= (this.server.stream?.position ?? 0));
+    const told = removals.findLast(({ seq }) => seq <= position);
     // A row that was shown, and that a later page did not have.
     const page = this.#pages.find(({ last }) => last === undefined || key <= last)?.at ?? 0;
     const first = removals.find(({ seq }) => seq > (this.#pages[0]?.at ?? 0) && seq <= page);
