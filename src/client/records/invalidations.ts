@@ -55,9 +55,8 @@ export class Invalidations {
       {},
       {
         onEvent: (event) => {
-          const key = readRecordChange(event)?.key;
-          const { type } = event;
-          if (key !== undefined && (type === 'insert' || type === 'update' || type === 'delete')) this.#add(key, type);
+          const change = readRecordChange(event);
+          if (change !== undefined) this.#add(change.key, change.kind);
         },
         onGap: () => this.#add(undefined, 'missed'),
         onState: ({ kind }) => {

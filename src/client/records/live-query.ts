@@ -173,10 +173,10 @@ export class LiveQuery {
     this.#running = true;
     const { mutations } = this.#context;
     const take = (change: MutationChange) => {
-      const { write, state } = change.mutation;
+      const { write } = change.mutation;
       if (write.kind === 'publish' || write.collection !== this.#plan.collection) return;
       this.#set.mutate(change);
-      if (state === 'acknowledged') this.#expect();
+      this.#expect();
       this.#changed();
     };
     this.#unlisten = mutations.listen(take);
@@ -239,7 +239,7 @@ export class LiveQuery {
 
   #follow({ cursor }: Extract<Listed, { readonly kind: 'listed' }>): void {
     this.#listedAt = this.#context.clock();
-    if (this.#set.unshown.length > 0) this.#expect();
+    this.#expect();
     this.#become({ kind: 'waiting' });
     const { collection, filters } = this.#plan;
     this.#subscription = this.#context.subscribe(
@@ -282,6 +282,7 @@ export class LiveQuery {
 
   /** Looks after a while whether the stream has shown what was acknowledged. */
   #expect(): void {
+    if (this.#set.unshown.length === 0) return;
     this.#overdue ??= this.#context.delay(() => {
       this.#overdue = undefined;
       // A list that is on its way, or a try that is to come, will show it.

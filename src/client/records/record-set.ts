@@ -9,19 +9,13 @@
 import { type Mutation, type MutationChange, mutationKey, mutationOf, type Row } from '../mutation.ts';
 import { isRow, isSame } from './json.ts';
 import { isAcknowledged, isIn, type Overlaid, overlay, shownBy } from './overlay.ts';
-import type { RecordChange } from './record-change.ts';
+import { type RecordChange, wholeRow } from './record-change.ts';
 import { isTemporaryKey, keyOfRow, type RecordFields, temporaryKey, versionOfRow } from './record-key.ts';
-import type { Place, RowOrder } from './row-order.ts';
-import { type Slot, SortedRows } from './sorted-rows.ts';
+import { type Slot, SortedRows, type SortedRowsOptions } from './sorted-rows.ts';
 
-export interface RecordSetOptions {
+export interface RecordSetOptions extends SortedRowsOptions {
   readonly fields: RecordFields;
-  readonly order: RowOrder;
-  /** How many rows are shown. */
-  readonly limit: number;
-  /** How many rows are kept, so that those that leave have successors. */
-  readonly room: number;
-  /** Whether a record that is not yet known to the server, or differs from it in some fields, may be among those that are shown. */
+  /** Whether a record that the server does not know, or not so, may be among those that are shown. */
   readonly admits?: (row: Row, base: Row | undefined) => boolean;
   /** Told each write that the base has come to show. */
   readonly onShown?: (mutation: Mutation) => void;
@@ -36,21 +30,16 @@ export interface ListedRows {
   readonly more: boolean;
 }
 
-/** Beyond `room`, so many rows may come before some are let go of. */
-const SLACK = 1000;
-
 interface Entry extends Slot {
   readonly key: string;
   base: Row | undefined;
   /** Of the base; 0 without. */
   version: number;
-  /** What a write of the client's own has taken out of the query, for those over it, which may bring it back. */
-  ghost: Row | undefined;
   /** The base, or that there is none, is of a later moment than the stream has come to: older events are still to come. */
   ahead: boolean;
+  /** What a write of the client's own has taken out of the query, for those over it, which may bring it back. */
+  ghost: Row | undefined;
   writes: readonly Write[];
-  /** What `pendingOf` answers. */
-  mutations: readonly Mutation[] | undefined;
 }
 
 interface Write extends Overlaid {
@@ -61,8 +50,6 @@ interface Write extends Overlaid {
   gone: boolean;
 }
 
-const NONE: readonly never[] = [];
-
 export class RecordSet {
   readonly #options: RecordSetOptions;
   readonly #entries = new Map<string, Entry>();
@@ -71,77 +58,65 @@ export class RecordSet {
   readonly #shown = new Set<string>();
   readonly #dirty = new Set<Entry>();
   readonly #sorted: SortedRows<Entry>;
-  #rows: readonly Row[] = [];
-  #bases = 0;
-  /** Where the rows that are known end, when there are more. */
-  #horizon: readonly Place[] | undefined;
 
   constructor(options: RecordSetOptions) {
     this.#options = options;
-    this.#sorted = new SortedRows(options.order);
+    this.#sorted = new SortedRows(options);
   }
 
   /** What is shown, in order: the same array while nothing changes, and in it the same object for a row that does not. */
   get rows(): readonly Row[] {
-    const { fields, admits = () => true, limit } = this.#options;
-    if (this.#dirty.size === 0) return this.#rows;
+    const { fields, admits = () => true } = this.#options;
     const changes = [...this.#dirty].map((slot) => {
       const { key, base, ghost, writes, shown } = slot;
       const over = writes.length === 0 ? base : overlay(base ?? ghost, key, writes, fields);
-      const row = over === undefined || over === base || admits(over, base) ? over : undefined;
+      const row = !over || over === base || admits(over, base) ? over : undefined;
       const newness = isTemporaryKey(key) ? writes[0]?.mutation.order : undefined;
-      return { slot, row: shown !== undefined && isSame(shown, row) ? shown : row, newness };
+      return { slot, row: isSame(shown, row) ? shown : row, newness };
     });
     this.#dirty.clear();
-    const changed = this.#sorted.update(changes);
-    for (const { slot } of changes) if (isEmpty(slot)) this.#entries.delete(slot.key);
-    if (changed) this.#rows = this.#sorted.slots.slice(0, limit).map(({ shown = {} }) => shown);
-    if (this.#bases > this.#options.room + SLACK) this.#trim();
-    return this.#rows;
+    if (changes.length > 0) for (const entry of this.#sorted.update(changes)) this.#setBase(entry, undefined);
+    for (const { slot } of changes)
+      if (!slot.base && !slot.ahead && slot.writes.length === 0) this.#entries.delete(slot.key);
+    return this.#sorted.rows;
   }
 
-  /** Whether the query has more rows than are shown. */
+  /** Whether the query has more rows than are shown. Of the last look at {@link rows}, as is {@link isShort}. */
   get more(): boolean {
-    return this.#horizon !== undefined || this.#sorted.slots.length > this.#options.limit;
+    return this.#sorted.more;
   }
 
-  /** Whether fewer rows are known than are to be shown, though the server has more. Of the last look at `rows`. */
+  /** Whether fewer rows are known than are to be shown, though the server has more. */
   get isShort(): boolean {
-    return this.#horizon !== undefined && this.#rows.length < this.#options.limit;
+    return this.#sorted.isShort;
   }
 
   /** The writes of a record that the base does not show, in order; those that were refused are among them until they are discarded. */
   pendingOf(key: string): readonly Mutation[] {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return NONE;
-    entry.mutations ??= entry.writes.map(({ mutation }) => mutation);
-    return entry.mutations;
+    return this.#entries.get(key)?.writes.map(({ mutation }) => mutation) ?? [];
   }
 
   /** The version of a record as it is shown, but for writes that the server has not acknowledged; `undefined` when it is not there. */
   versionOf(key: string): number | undefined {
     const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    const told = entry.writes.findLast(({ mutation }) => isAcknowledged(mutation))?.mutation.answer?.version;
-    return told ?? (entry.version || undefined);
+    const told = entry?.writes.findLast(({ mutation }) => isAcknowledged(mutation))?.mutation.answer?.version;
+    return told ?? (entry?.version || undefined);
   }
 
   /** Takes an event of the stream. `incomplete`: the record must be read by its key, and given to {@link look}. */
   apply(change: RecordChange): 'applied' | 'incomplete' {
-    const { key, version, mutation } = change;
+    const { key, version, kind, mutation } = change;
     const entry = this.#entries.get(key);
-    const isOld =
-      entry?.ahead && (entry.base === undefined ? change.kind === 'put' && !change.isNew : version < entry.version);
-    if (!isOld) {
-      if (change.kind === 'delete') {
-        if (entry !== undefined) this.#takeAway(entry, version, false, mutation);
-      } else {
-        const row = wholeRow(change, entry);
-        if (row === undefined) return 'incomplete';
-        this.#put(key, row, version, false);
-      }
+    const isOld = entry?.ahead && (entry.base ? version < entry.version : kind === 'update');
+    if (!isOld && kind === 'delete') {
+      if (entry) this.#takeAway(entry, version, false, mutation);
+    } else if (!isOld) {
+      const row = wholeRow(change, entry);
+      if (row === undefined) return 'incomplete';
+      this.#put(key, row, version, false);
     }
-    if (mutation !== undefined) this.#show(mutation);
+    const write = mutation === undefined ? undefined : this.#writes.get(mutationOf(mutation));
+    if (write !== undefined && mutationKey(write.mutation) === mutation) this.#drop(write, true);
     return 'applied';
   }
 
@@ -171,22 +146,21 @@ export class RecordSet {
    * @param answered what {@link unshown} was when the list was asked for
    * @returns false, and changes nothing, when the rows lack the fields that name them
    */
-  swap({ rows, exact, more }: ListedRows, answered: readonly Overlaid[]): boolean {
-    const { fields, order } = this.#options;
-    const listed = new Map<string, { readonly row: Row; readonly version: number; readonly ahead: boolean }>();
+  swap({ rows, exact = rows.length, more }: ListedRows, answered: readonly Overlaid[]): boolean {
+    const { fields } = this.#options;
+    const listed = new Map<string, readonly [row: Row, version: number, ahead: boolean]>();
     for (const [index, row] of rows.entries()) {
       const key = keyOfRow(row, fields);
       const version = versionOfRow(row, fields);
       if (key === undefined || version === undefined) return false;
       // A row that moved meanwhile is on two pages. The later one is right.
-      listed.set(key, { row, version, ahead: exact !== undefined && index >= exact });
+      listed.set(key, [row, version, index >= exact]);
     }
-    const last = rows.at(-1);
-    this.#horizon = more && last !== undefined ? order.placesOf(last) : undefined;
+    this.#sorted.endAt(more ? rows.at(-1) : undefined);
     for (const write of answered) this.#dropAnswered(write);
     for (const entry of this.#entries.values())
-      if (!listed.has(entry.key)) this.#takeAway(entry, entry.version, exact !== undefined);
-    for (const [key, { row, version, ahead }] of listed) this.#setBase(this.#entry(key), row, version, ahead);
+      if (!listed.has(entry.key)) this.#takeAway(entry, entry.version, exact < rows.length);
+    for (const [key, [row, version, ahead]] of listed) this.#setBase(this.#entry(key), row, version, ahead);
     for (const { entry } of this.#writes.values()) this.#settle(entry);
     return true;
   }
@@ -198,10 +172,9 @@ export class RecordSet {
   look(key: string, row: Row | undefined, answered: readonly Overlaid[]): void {
     const version = row && versionOfRow(row, this.#options.fields);
     const entry = this.#entries.get(key);
-    if (row !== undefined && version !== undefined && version > (entry?.version ?? 0))
-      this.#put(key, row, version, true);
+    if (row && version !== undefined && version > (entry?.version ?? 0)) this.#put(key, row, version, true);
     // A base that is to go, the stream will take away: until then it must not show again as it was.
-    if (row === undefined && entry?.base !== undefined) return;
+    if (!row && entry?.base) return;
     for (const write of answered) if (this.#keyOf(write.mutation) === key) this.#dropAnswered(write);
   }
 
@@ -216,7 +189,7 @@ export class RecordSet {
       const { base, key } = write.entry;
       const { kind } = write.mutation.write;
       // Nothing is there that could show as it was before.
-      const isIdle = base === undefined && (kind === 'patch' || kind === 'delete');
+      const isIdle = !base && (kind === 'patch' || kind === 'delete');
       if (isIdle || isTemporaryKey(key)) this.#drop(write, true);
       else keys.add(key);
     }
@@ -230,45 +203,33 @@ export class RecordSet {
   }
 
   #entry(key: string): Entry {
-    let entry = this.#entries.get(key);
-    if (entry === undefined) {
-      entry = {
-        key,
-        base: undefined,
-        ghost: undefined,
-        version: 0,
-        ahead: false,
-        writes: NONE,
-        mutations: undefined,
-        shown: undefined,
-        places: NONE,
-      };
-      this.#entries.set(key, entry);
-    }
+    const known = this.#entries.get(key);
+    if (known) return known;
+    const none = { base: undefined, version: 0, ahead: false, ghost: undefined, writes: [] };
+    const entry: Entry = { key, ...none, shown: undefined, places: [] };
+    this.#entries.set(key, entry);
     return entry;
   }
 
-  /** A record as the server has it, unless it lies where the query's rows are not known. */
+  /** A record as the server has it, unless it lies where nothing is known of the others. */
   #put(key: string, row: Row, version: number, ahead: boolean): void {
-    const { order } = this.#options;
-    const isBeyond = this.#horizon !== undefined && order.compare(order.placesOf(row), this.#horizon) > 0;
+    const isBeyond = this.#sorted.isBeyond(row);
     if (isBeyond && !this.#entries.has(key)) return;
     const entry = this.#entry(key);
-    if (isBeyond) this.#setBase(entry, undefined, 0, false);
+    if (isBeyond) this.#setBase(entry, undefined);
     else this.#setBase(entry, row, version, ahead);
     this.#settle(entry, version);
   }
 
-  #setBase(entry: Entry, row: Row | undefined, version: number, ahead: boolean): void {
-    this.#bases += Number(row !== undefined) - Number(entry.base !== undefined);
-    if (row === undefined || !isSame(entry.base, row)) entry.base = row;
+  #setBase(entry: Entry, row: Row | undefined, version = 0, ahead = false): void {
+    if (!isSame(entry.base, row)) entry.base = row;
     entry.version = version;
-    entry.ghost = undefined;
     entry.ahead = ahead;
+    entry.ghost = undefined;
     this.#dirty.add(entry);
   }
 
-  /** The record has gone, and what was written into it before. */
+  /** The record has gone, and what was written into it before. @param by the key of the mutation that did it */
   #takeAway(entry: Entry, version: number, ahead: boolean, by?: string): void {
     const { key, base, writes } = entry;
     const own = writes.findIndex(({ mutation }) => mutationKey(mutation) === by);
@@ -277,16 +238,10 @@ export class RecordSet {
     for (const write of writes) {
       const { mutation, floor } = write;
       // A record that was not there when it was created is that one, or its creation will be refused.
-      const isThis = mutation.write.kind === 'create' && write === writes[0] && base !== undefined && floor === 0;
+      const isThis = mutation.write.kind === 'create' && write === writes[0] && base && floor === 0;
       if (isAcknowledged(mutation) ? isIn(version, write) : isThis) this.#drop(write, true);
       else write.floor = 0;
     }
-  }
-
-  /** An event says which mutation it is of. */
-  #show(key: string): void {
-    const write = this.#writes.get(mutationOf(key));
-    if (write !== undefined && mutationKey(write.mutation) === key) this.#drop(write, true);
   }
 
   #settle(entry: Entry, version = entry.version): void {
@@ -295,23 +250,23 @@ export class RecordSet {
 
   #dropAnswered({ mutation }: Overlaid): void {
     const write = this.#writes.get(mutation.id);
-    if (write !== undefined && isAcknowledged(write.mutation)) this.#drop(write, true);
+    if (write && isAcknowledged(write.mutation)) this.#drop(write, true);
   }
 
   #place(mutation: Mutation, known: Write | undefined): void {
     const key = this.#keyOf(mutation);
-    if (known !== undefined && known.entry.key !== key) this.#detach(known);
-    let write = known?.entry.key === key ? known : undefined;
-    const entry = write?.entry ?? this.#entry(key);
-    if (write === undefined) {
+    let write = known;
+    if (write?.entry.key !== key) {
+      if (write) this.#detach(write);
+      const entry = this.#entry(key);
       const floor = isAcknowledged(mutation) ? 0 : (this.versionOf(key) ?? 0);
       write = { mutation, entry, floor, gone: known?.gone ?? false };
       this.#writes.set(mutation.id, write);
       entry.writes = [...entry.writes, write].sort((a, b) => a.mutation.order - b.mutation.order);
     }
     write.mutation = mutation;
-    this.#touch(entry);
-    if (isAcknowledged(mutation)) this.#settle(entry);
+    this.#dirty.add(write.entry);
+    if (isAcknowledged(mutation)) this.#settle(write.entry);
   }
 
   /** @param shown whether the base shows it: then it shows those that were answered before it was sent as well */
@@ -329,34 +284,6 @@ export class RecordSet {
   #detach(write: Write): void {
     const { entry } = write;
     entry.writes = entry.writes.filter((other) => other !== write);
-    this.#touch(entry);
-  }
-
-  #touch(entry: Entry): void {
-    entry.mutations = undefined;
     this.#dirty.add(entry);
   }
-
-  /** Lets go of the rows that stand last, beyond what is kept. */
-  #trim(): void {
-    const kept = this.#sorted.slots.slice(0, this.#options.room);
-    this.#horizon = kept.at(-1)?.places;
-    for (const entry of this.#sorted.slots.slice(kept.length))
-      if (entry.base !== undefined) this.#setBase(entry, undefined, 0, false);
-  }
-}
-
-function isEmpty({ base, ahead, writes }: Entry): boolean {
-  return base === undefined && !ahead && writes.length === 0;
-}
-
-/** What is omitted stands in the base, if that is the version before and nothing else is said. `undefined` when it must be read. */
-function wholeRow(
-  { row, version, omitted, changed }: Extract<RecordChange, { readonly kind: 'put' }>,
-  before: Entry | undefined,
-): Row | undefined {
-  if (omitted.length === 0) return row;
-  const base = before?.version === version - 1 ? before.base : undefined;
-  if (base === undefined || changed === undefined || omitted.some((field) => changed.includes(field))) return undefined;
-  return { ...Object.fromEntries(omitted.map((field) => [field, base[field]])), ...row };
 }

@@ -1,7 +1,7 @@
 /**
  * The order of a query's rows: as the server's `order` (protocol section 6.3), as far as it can be told without the types of the columns.
  *
- * Numbers compare as numbers. So do strings of digits, which is how decimals and 64-bit integers arrive, exactly and however long they are;
+ * Numbers compare as numbers. So do strings of digits, which is how decimals and 64-bit integers arrive, however long they are;
  * they stand before all other strings, so that a field that mixes both has one order still. Other strings compare by code unit. Nulls are
  * the greatest of all, as in Postgres. What this cannot know: that a text column holds digits as text, an enum's order, or the database's
  * collation. {@link FieldOrders} says so where it matters; else a row may stand in another place than in the server's list.
@@ -81,15 +81,7 @@ function compareTexts(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Of numbers that a double cannot tell apart. */
+/** Of numbers that a double cannot tell apart. Those of a column have as many digits after the point. */
 function compareDigits(a: string, b: string): number {
-  if (!DIGITS.test(a) || !DIGITS.test(b)) return 0;
-  const [whole = '', fraction = ''] = a.split('.');
-  const [otherWhole = '', otherFraction = ''] = b.split('.');
-  const length = Math.max(fraction.length, otherFraction.length);
-  const [left, right] = [
-    BigInt(whole + fraction.padEnd(length, '0')),
-    BigInt(otherWhole + otherFraction.padEnd(length, '0')),
-  ];
-  return left < right ? -1 : left > right ? 1 : 0;
+  return (a.length - b.length || compareTexts(a, b)) * (a.startsWith('-') ? -1 : 1);
 }

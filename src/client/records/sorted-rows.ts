@@ -1,6 +1,8 @@
 /**
  * The rows of a query in their order, as one immutable array, made anew only when it is looked at and something has changed: thousands of
  * changes between two looks cost one sorting of what changed, and one pass over the rest.
+ *
+ * A query may have more rows than are kept. What is known then ends at a **horizon**: of rows beyond it nothing is known, so none shows.
  */
 import type { Row } from '../mutation.ts';
 import type { Place, RowOrder } from './row-order.ts';
@@ -20,46 +22,83 @@ export interface Change<S extends Slot> {
   readonly newness: number | undefined;
 }
 
+export interface SortedRowsOptions {
+  readonly order: RowOrder;
+  /** How many rows are shown. */
+  readonly limit: number;
+  /** How many rows are kept, so that those that leave have successors. */
+  readonly room: number;
+}
+
+/** Beyond `room`, so many rows may come before some are let go of. */
+const SLACK = 1000;
+
 export class SortedRows<S extends Slot> {
-  readonly #order: RowOrder;
+  readonly #options: SortedRowsOptions;
   #slots: readonly S[] = [];
+  #rows: readonly Row[] = [];
+  #horizon: readonly Place[] | undefined;
 
-  constructor(order: RowOrder) {
-    this.#order = order;
+  constructor(options: SortedRowsOptions) {
+    this.#options = options;
   }
 
-  /** All that show a row, in order. */
-  get slots(): readonly S[] {
-    return this.#slots;
+  get rows(): readonly Row[] {
+    return this.#rows;
   }
 
-  /** @returns whether anything is now other than it was */
-  update(changes: Iterable<Change<S>>): boolean {
+  /** Whether there are more rows than are shown. */
+  get more(): boolean {
+    return this.#horizon !== undefined || this.#slots.length > this.#options.limit;
+  }
+
+  /** Whether fewer rows are known than are to be shown, though there are more. */
+  get isShort(): boolean {
+    return this.#horizon !== undefined && this.#rows.length < this.#options.limit;
+  }
+
+  /** @param last the last row that is known; `undefined` when all are */
+  endAt(last: Row | undefined): void {
+    this.#horizon = last && this.#options.order.placesOf(last);
+  }
+
+  isBeyond(row: Row): boolean {
+    const { order } = this.#options;
+    return this.#horizon !== undefined && order.compare(order.placesOf(row), this.#horizon) > 0;
+  }
+
+  /** @returns those that there is no room for any more: nothing is known beyond the others from now on */
+  update(changes: Iterable<Change<S>>): readonly S[] {
+    const { order, limit, room } = this.#options;
     const leaving = new Set<S>();
     const coming: S[] = [];
     let changed = false;
     for (const { slot, row, newness } of changes) {
       if (row === slot.shown) continue;
       changed = true;
-      const places = row === undefined ? [] : this.#order.placesOf(row, newness);
-      const stays = slot.shown !== undefined && row !== undefined && this.#order.compare(places, slot.places) === 0;
-      if (slot.shown !== undefined && !stays) leaving.add(slot);
-      if (row !== undefined && !stays) coming.push(slot);
+      const places = row ? order.placesOf(row, newness) : [];
+      if (!row || !slot.shown || order.compare(places, slot.places) !== 0) {
+        if (slot.shown) leaving.add(slot);
+        if (row) coming.push(slot);
+      }
       slot.shown = row;
       slot.places = places;
     }
-    if (leaving.size > 0 || coming.length > 0) this.#slots = this.#merge(leaving, coming);
-    return changed;
+    if (leaving.size + coming.length > 0) this.#slots = this.#merge(leaving, coming);
+    if (changed) this.#rows = this.#slots.slice(0, limit).map(({ shown = {} }) => shown);
+    if (this.#slots.length <= room + SLACK) return [];
+    this.#horizon = this.#slots[room - 1]?.places;
+    return this.#slots.slice(room);
   }
 
   #merge(leaving: ReadonlySet<S>, coming: S[]): readonly S[] {
-    const compare = (a: S, b: S) => this.#order.compare(a.places, b.places);
+    const compare = (a: S, b: S) => this.#options.order.compare(a.places, b.places);
     coming.sort(compare);
     const merged: S[] = [];
     let next = 0;
     for (const slot of this.#slots) {
       if (leaving.has(slot)) continue;
-      for (let first = coming[next]; first !== undefined && compare(first, slot) < 0; first = coming[next]) {
+      for (let first = coming[next]; first && compare(first, slot) < 0; first = coming[next]) {
         merged.push(first);
         next += 1;
       }
