@@ -288,6 +288,7 @@ export class LiveQuery {
       // A list that is on its way, or a try that is to come, will show it.
       if (this.#subscription === undefined) return;
       this.#want(this.#set.overdue());
+      this.#expect();
       this.#changed();
     }, OVERDUE_MS);
   }

@@ -51,7 +51,7 @@ class Run {
   readonly #answers = new Map<string, ReturnType<FakeServer['perform']>>();
   /** The place in the log at which a mutation was done. */
   readonly #done = new Map<string, number>();
-  readonly seen = new Map<string, Seen[]>();
+  readonly #seen = new Map<string, Seen[]>();
   /** Where the pages of the list that is shown ended, and at which place of the log each was read. */
   #pages: { readonly last: string | undefined; readonly at: number }[] = [];
   #listing: { readonly last: string | undefined; readonly at: number }[] = [];
@@ -124,7 +124,7 @@ class Run {
         this.#answers.delete(next.id);
         if (answer === 'refused') {
           this.outbox.die(next);
-          if (next.write.kind !== 'publish') this.seen.get(next.write.key ?? '')?.push({ refused: true });
+          if (next.write.kind !== 'publish') this.#seen.get(next.write.key ?? '')?.push({ refused: true });
         } else this.outbox.acknowledge(next, answer);
         break;
       }
@@ -234,13 +234,15 @@ class Run {
     if (this.server.streams.length > this.#streams) {
       this.#streams = this.server.streams.length;
       this.#pages = this.#listing;
-      this.#held = new Set([...this.seen].filter(([, history]) => 'row' in (history.at(-1) ?? {})).map(([key]) => key));
+      this.#held = new Set(
+        [...this.#seen].filter(([, history]) => 'row' in (history.at(-1) ?? {})).map(([key]) => key),
+      );
     }
     const shown = new Map(this.query.getSnapshot().rows.map((row) => [keyOfRow(row, { key: ['id'] })!, row]));
     for (const key of new Set([...this.#keys, ...shown.keys()])) {
       const row = shown.get(key);
-      const history = this.seen.get(key) ?? [];
-      this.seen.set(key, history);
+      const history = this.#seen.get(key) ?? [];
+      this.#seen.set(key, history);
       history.push(row === undefined ? { gone: this.#whyGone(key) } : { row });
     }
   }
@@ -289,7 +291,7 @@ class Run {
     const ranks = new Map<unknown, number>();
     for (const { seq, new: row } of this.server.log)
       for (const field of FIELDS) if (row !== undefined && !ranks.has(row[field])) ranks.set(row[field], seq);
-    for (const [key, history] of this.seen) {
+    for (const [key, history] of this.#seen) {
       for (const field of FIELDS) this.#checkOrder(key, field, history, ranks);
     }
     this.#stop();
@@ -316,31 +318,6 @@ class Run {
 }
 
 const operation: fc.Arbitrary<Operation> = fc.tuple(fc.constantFrom(...OPERATIONS), fc.nat(5000));
-
-if (process.env['TRACE'])
-  it('trace', async () => {
-    const { operations, filters, pageRows } = JSON.parse(process.env['TRACE']!);
-    const run = new Run(filters, pageRows);
-    for (const each of operations) await run.do(each);
-    await run.finish();
-    console.log(JSON.stringify(run.server.log));
-    for (const [key, h] of (run as any).seen)
-      console.log(
-        key,
-        h
-          .map((s: any) =>
-            'row' in s
-              ? JSON.stringify(s.row)
-              : 'refused' in s
-                ? 'refused'
-                : typeof s.gone === 'number'
-                  ? s.gone
-                  : s.gone.id,
-          )
-          .join('\n   '),
-      );
-    run.check();
-  });
 
 describe('a live query', () => {
   it.each([
