@@ -24,7 +24,8 @@ export interface RecordChange {
 export function readRecordChange({ type, key, data, mutation }: Event): RecordChange | undefined {
   if (key === undefined || !isRow(data) || (type !== 'insert' && type !== 'update' && type !== 'delete'))
     return undefined;
-  const { new: row = {}, version, omitted, changed } = data;
+  const { version, omitted, changed } = data;
+  const row = type === 'delete' ? {} : data['new'];
   if (typeof version !== 'number' || !isRow(row)) return undefined;
   return { kind: type, key, version, mutation, row, omitted: texts(omitted) ?? [], changed: texts(changed) };
 }
