@@ -1,0 +1,70 @@
+/**
+ * The client's local copy: 10,000 incoming changes to a collection of 10,000 rows over which 100 of the client's own writes lie, and one
+ * look at the sorted rows after all of them, or one after each hundred. Run by itself: `node bench/client-records.ts [rounds]`.
+ */
+import type { Mutation } from '../src/client/mutation.ts';
+import type { RecordChange } from '../src/client/records/record-change.ts';
+import { RecordSet } from '../src/client/records/record-set.ts';
+import { rowOrder } from '../src/client/records/row-order.ts';
+import { figure, summarise } from './table.ts';
+
+const ROWS = 10_000;
+const CHANGES = 10_000;
+const PENDING = 100;
+/** ms */
+const BAR = 250;
+
+function rowOf(id: number, version: number) {
+  return {
+    id,
+    customer: `customer ${id % 700}`,
+    status: version % 2 === 0 ? 'open' : 'paid',
+    note: null,
+    items: id % 9,
+    total: `${(id * 7919 + version * 31) % 100_000}.50`,
+    placedAt: `2026-11-21T05:47:${String(id % 60).padStart(2, '0')}.335058+00:00`,
+    version,
+  };
+}
+
+function mutationOf(order: number): Mutation {
+  const key = String((order * 97) % ROWS);
+  const write = { kind: 'patch', collection: 'orders', key, patch: { note: `call ${order}` }, base: 1 } as const;
+  const times = { attempts: 0, enqueued: 0 };
+  return { id: `m${order}`, order, lane: `orders/${key}`, write, state: 'pending', revision: 0, ...times };
+}
+
+/** @param between how many changes come between two looks @returns ms */
+function measure(order: string, between: number): number {
+  const fields = { key: ['id'], version: 'version' };
+  const set = new RecordSet({ fields, order: rowOrder(order, fields.key), limit: ROWS, room: ROWS });
+  set.swap({ rows: Array.from({ length: ROWS }, (_, id) => rowOf(id, 1)), exact: 1000, more: false }, []);
+  for (let order = 0; order < PENDING; order += 1) set.mutate({ kind: 'changed', mutation: mutationOf(order) });
+  if (set.rows.length !== ROWS) throw new Error('rows are missing');
+  const changes = Array.from({ length: CHANGES }, (_, index): RecordChange => {
+    const id = (index * 7919) % ROWS;
+    const row = rowOf(id, 2);
+    return { kind: 'update', key: String(id), version: 2, row, omitted: [], changed: ['status', 'total'] };
+  });
+  const before = performance.now();
+  for (const [index, change] of changes.entries()) {
+    set.apply(change);
+    if ((index + 1) % between === 0) void set.rows;
+  }
+  const { rows } = set;
+  const after = performance.now();
+  if (rows.length !== ROWS || rows.some(({ version }) => version !== 2)) throw new Error('changes are missing');
+  if (rows.filter(({ note }) => note !== null).length !== PENDING) throw new Error('own writes are missing');
+  return after - before;
+}
+
+const rounds = Number(process.argv[2] ?? 9);
+for (const [order, between] of [
+  ['id.asc', CHANGES],
+  ['total.desc', CHANGES],
+  ['total.desc', 100],
+] as const) {
+  const { median, min, max } = summarise(Array.from({ length: rounds }, () => measure(order, between)));
+  const title = `by ${order}, a look after ${figure(between)}`;
+  process.stdout.write(`${title}: ${figure(median)} ms (${figure(min)}–${figure(max)}), at most ${BAR} ms\n`);
+}

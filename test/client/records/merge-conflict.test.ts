@@ -1,0 +1,94 @@
+import { integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { mergePatch, patchRow } from '../../../src/client/records/json.ts';
+import { mergeDisjoint, readConflict, threeWay } from '../../../src/client/records/merge-conflict.ts';
+import { problem } from '../../../src/protocol/problem.ts';
+import { collection } from '../../../src/records/collection.ts';
+import { mergeRecord } from '../../../src/records/merge.ts';
+import { mergePatch as serversMergePatch } from '../../../src/records/merge-patch.ts';
+import { everyRow } from '../../../src/records/visibility.ts';
+
+const things = collection('things', {
+  table: pgTable('things', {
+    id: integer().primaryKey(),
+    a: text(),
+    b: text(),
+    o: jsonb(),
+    version: integer().notNull().default(1),
+  }),
+  visibility: everyRow(),
+});
+
+const word = fc.constantFrom(null, 'x', 'y', 'z');
+const object = fc.record({ p: fc.constantFrom('1', '2', '3'), q: fc.constantFrom('1', '2') }, { requiredKeys: [] });
+const row = fc.record({ a: word, b: word, o: fc.oneof(word, object) });
+const patch = fc.record({ a: word, b: word, o: fc.oneof(word, object) }, { requiredKeys: [] });
+
+describe('a three-way merge', () => {
+  it('merges whatever the server merges, to the same', () => {
+    fc.assert(
+      fc.property(row, row, patch, (base, current, yours) => {
+        const theirs = mergeRecord(things, {
+          base: { id: 1, version: 1, ...base },
+          current: { id: 1, version: 2, ...current },
+          patch: yours,
+        });
+        const ours = threeWay(base, current, yours);
+        if (theirs.kind === 'merged') {
+          expect(ours.fields).toEqual([]);
+          expect(patchRow(current, ours.patch)).toEqual({ ...current, ...theirs.values });
+        } else {
+          const named = new Set(ours.fields.map((field) => field.split('.')[0]));
+          for (const field of named) expect(theirs.fields).toContain(field);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('merges members of objects that the server does not look into', () => {
+    const base = { address: { street: 'A', city: 'B', tags: ['x'] }, note: 'n' };
+    const current = { address: { street: 'A', city: 'C', tags: ['x'] }, note: 'n' };
+    expect(threeWay(base, current, { address: { street: 'D' }, note: 'n2' })).toEqual({
+      patch: { address: { street: 'D' }, note: 'n2' },
+      fields: [],
+    });
+    expect(threeWay(base, current, { address: { street: 'D', city: 'E' } })).toEqual({
+      patch: { address: { street: 'D' } },
+      fields: ['address.city'],
+    });
+  });
+
+  it('without a base takes all that differs for disputed', () => {
+    expect(threeWay(undefined, { a: 1, b: 2 }, { a: 1, b: 3 })).toEqual({ patch: {}, fields: ['b'] });
+  });
+});
+
+describe('a conflict', () => {
+  const refusal = { ...problem('conflict'), base: { a: 1 }, current: { a: 2 }, yours: { a: 3 }, fields: ['a'] };
+
+  it('is read from the refusal of a patch, and from no other', () => {
+    expect(readConflict(refusal)).toEqual({ base: { a: 1 }, current: { a: 2 }, yours: { a: 3 }, fields: ['a'] });
+    expect(readConflict({ ...refusal, base: undefined })?.base).toBeUndefined();
+    expect(readConflict({ ...problem('unique') })).toBeUndefined();
+    expect(readConflict({ ...problem('conflict') })).toBeUndefined();
+  });
+
+  it('is left to somebody when only part of it can be merged', () => {
+    expect(mergeDisjoint(readConflict(refusal)!)).toBeUndefined();
+    const base = { o: { p: 1, q: 1 } };
+    const current = { o: { p: 2, q: 1 } };
+    expect(mergeDisjoint({ base, current, yours: { o: { q: 3 } }, fields: ['o'] })).toEqual({ o: { q: 3 } });
+  });
+});
+
+describe('a merge patch', () => {
+  it('is what the server’s is', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (target, change) => {
+        expect(mergePatch(target, change)).toEqual(serversMergePatch(target, change));
+      }),
+    );
+  });
+});

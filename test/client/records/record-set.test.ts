@@ -1,0 +1,385 @@
+import { describe, expect, it } from 'vitest';
+import type { Mutation, Row, Write } from '../../../src/client/mutation.ts';
+import { admission } from '../../../src/client/records/admission.ts';
+import type { RecordChange } from '../../../src/client/records/record-change.ts';
+import { isTemporaryKey, temporaryKey } from '../../../src/client/records/record-key.ts';
+import { RecordSet } from '../../../src/client/records/record-set.ts';
+import { rowOrder } from '../../../src/client/records/row-order.ts';
+
+const FIELDS = { key: ['id'], version: 'version' };
+
+function open(options: { order?: string; limit?: number; room?: number; filters?: readonly string[] } = {}) {
+  const { order, limit = 1000, room = limit, filters = [] } = options;
+  const shown: string[] = [];
+  const set = new RecordSet({
+    fields: FIELDS,
+    order: rowOrder(order, FIELDS.key),
+    limit,
+    room,
+    admits: admission(filters),
+    onShown: ({ id }) => shown.push(id),
+  });
+  return { set, shown };
+}
+
+function loaded(rows: readonly Row[], options: Parameters<typeof open>[0] & { more?: boolean; exact?: number } = {}) {
+  const opened = open(options);
+  opened.set.swap({ rows, exact: options.exact, more: options.more ?? false }, []);
+  return opened;
+}
+
+function put(row: Row, more: Partial<RecordChange> = {}): RecordChange {
+  return { kind: 'update', key: String(row['id']), version: Number(row['version']), row, omitted: [], ...more };
+}
+
+function gone(key: string, version: number, mutation?: string): RecordChange {
+  return { kind: 'delete', key, version, row: {}, omitted: [], mutation };
+}
+
+let count = 0;
+type Partly<W> = W extends unknown ? Omit<W, 'collection'> : never;
+function write(what: Partly<Exclude<Write, { kind: 'publish' }>>, more: Partial<Mutation> = {}): Mutation {
+  count += 1;
+  const rest = { lane: '', revision: 0, attempts: 0, enqueued: 0, state: 'pending' } as const;
+  return { id: `m${count}`, order: count, write: { collection: 'things', ...what } as Write, ...rest, ...more };
+}
+
+const changed = (mutation: Mutation) => ({ kind: 'changed', mutation }) as const;
+const acknowledged = (mutation: Mutation, body?: Row): Mutation => ({
+  ...mutation,
+  state: 'acknowledged',
+  answer: body === undefined ? {} : { version: Number(body['version']), body },
+});
+
+describe('the base', () => {
+  it('is what the list said, changed by events', () => {
+    const { set } = loaded([
+      { id: 1, a: 'x', version: 1 },
+      { id: 2, a: 'y', version: 1 },
+    ]);
+    set.apply(put({ id: 1, a: 'z', version: 2 }));
+    set.apply(gone('2', 1));
+    set.apply(put({ id: 3, a: 'n', version: 1 }, { kind: 'insert' }));
+    expect(set.rows).toEqual([
+      { id: 1, a: 'z', version: 2 },
+      { id: 3, a: 'n', version: 1 },
+    ]);
+  });
+
+  it('ignores events that are older than what a later page or a single reading said', () => {
+    const { set } = loaded(
+      [
+        { id: 1, a: 'first', version: 1 },
+        { id: 2, a: 'new', version: 5 },
+      ],
+      { exact: 1 },
+    );
+    set.apply(put({ id: 2, a: 'old', version: 4 }));
+    set.apply(gone('2', 4));
+    set.look('1', { id: 1, a: 'read', version: 7 }, []);
+    set.apply(put({ id: 1, a: 'old', version: 6 }));
+    expect(set.rows.map(({ a }) => a)).toEqual(['read', 'new']);
+  });
+
+  it('does not bring back a row that a later page had no more, until it comes anew', () => {
+    const { set } = loaded([
+      { id: 1, version: 1 },
+      { id: 2, version: 1 },
+    ]);
+    set.swap(
+      {
+        rows: [
+          { id: 1, version: 1 },
+          { id: 3, version: 1 },
+        ],
+        exact: 1,
+        more: false,
+      },
+      [],
+    );
+    set.apply(put({ id: 2, version: 2 }));
+    expect(set.rows.map(({ id }) => id)).toEqual([1, 3]);
+    set.apply(gone('2', 2));
+    set.apply(put({ id: 2, version: 1 }, { kind: 'insert' }));
+    expect(set.rows.map(({ id }) => id)).toEqual([1, 2, 3]);
+  });
+
+  it('takes another row of the same key, whose versions begin anew', () => {
+    const { set } = loaded([{ id: 1, a: 'old', version: 9 }]);
+    set.apply(put({ id: 1, a: 'another', version: 1 }));
+    expect(set.rows).toEqual([{ id: 1, a: 'another', version: 1 }]);
+  });
+
+  it('keeps what was omitted when it did not change, and asks for it when it may have', () => {
+    const { set } = loaded([{ id: 1, a: 'x', large: 'L', version: 1 }]);
+    const lacking = (version: number, changed?: readonly string[]) =>
+      set.apply(put({ id: 1, a: 'y', version }, { omitted: ['large'], changed }));
+    expect(lacking(2, ['a'])).toBe('applied');
+    expect(set.rows).toEqual([{ id: 1, a: 'y', large: 'L', version: 2 }]);
+    expect(lacking(3, ['large'])).toBe('incomplete');
+    expect(lacking(4, ['a'])).toBe('incomplete');
+    expect(lacking(3)).toBe('incomplete');
+    expect(set.rows).toEqual([{ id: 1, a: 'y', large: 'L', version: 2 }]);
+    set.look('1', { id: 1, a: 'y', large: 'M', version: 4 }, []);
+    expect(set.rows).toEqual([{ id: 1, a: 'y', large: 'M', version: 4 }]);
+  });
+
+  it('refuses a list whose rows have no key or no version', () => {
+    const { set } = open();
+    expect(set.swap({ rows: [{ name: 'x', version: 1 }], exact: undefined, more: false }, [])).toBe(false);
+    expect(set.swap({ rows: [{ id: 'x' }], exact: undefined, more: false }, [])).toBe(false);
+  });
+});
+
+describe('a row', () => {
+  it('stays the same object while it does not change, and so does the array', () => {
+    const { set } = loaded([
+      { id: 1, version: 1 },
+      { id: 2, version: 1 },
+    ]);
+    const before = set.rows;
+    expect(set.rows).toBe(before);
+    set.swap(
+      {
+        rows: [
+          { id: 1, version: 1 },
+          { id: 2, version: 1 },
+        ],
+        exact: undefined,
+        more: false,
+      },
+      [],
+    );
+    expect(set.rows).toBe(before);
+    set.apply(put({ id: 2, version: 2 }));
+    expect(set.rows).not.toBe(before);
+    expect(set.rows[0]).toBe(before[0]);
+    expect(before[1]).toEqual({ id: 2, version: 1 });
+  });
+
+  it('moves to its place when a field changes by which it is ordered', () => {
+    const { set } = loaded(
+      [
+        { id: 1, n: 3, version: 1 },
+        { id: 2, n: 2, version: 1 },
+        { id: 3, n: 1, version: 1 },
+      ],
+      { order: 'n.desc' },
+    );
+    set.apply(put({ id: 3, n: 9, version: 2 }));
+    expect(set.rows.map(({ id }) => id)).toEqual([3, 1, 2]);
+  });
+});
+
+describe('a pending patch', () => {
+  it('shows at once, lies over every newer base, and keeps null for a field', () => {
+    const { set } = loaded([{ id: 1, a: 'x', b: 'y', o: { p: 1, q: 2 }, version: 1 }]);
+    const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine', b: null, o: { p: null } } });
+    set.mutate(changed(mine));
+    expect(set.rows).toEqual([{ id: 1, a: 'mine', b: null, o: { q: 2 }, version: 1 }]);
+    set.apply(put({ id: 1, a: 'theirs', b: 'y', o: { p: 1, q: 3 }, c: 'new', version: 2 }));
+    expect(set.rows).toEqual([{ id: 1, a: 'mine', b: null, o: { q: 3 }, c: 'new', version: 2 }]);
+    expect(set.pendingOf('1')).toEqual([mine]);
+    expect(set.pendingOf('2')).toEqual([]);
+  });
+
+  it('is rolled back when it is refused, and named until it is discarded', () => {
+    const { set } = loaded([{ id: 1, a: 'x', version: 1 }]);
+    const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine' } });
+    set.mutate(changed(mine));
+    const dead: Mutation = { ...mine, state: 'dead' };
+    set.mutate(changed(dead));
+    expect(set.rows).toEqual([{ id: 1, a: 'x', version: 1 }]);
+    expect(set.pendingOf('1')).toEqual([dead]);
+    set.mutate({ kind: 'gone', mutation: dead, why: 'discarded' });
+    expect(set.pendingOf('1')).toEqual([]);
+  });
+
+  it('shows again when it is tried again', () => {
+    const { set } = loaded([{ id: 1, a: 'x', version: 1 }]);
+    const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine' } });
+    set.mutate(changed({ ...mine, state: 'dead' }));
+    set.mutate(changed({ ...mine, revision: 1 }));
+    expect(set.rows[0]?.['a']).toBe('mine');
+    set.apply(put({ id: 1, a: 'late', version: 2 }, { mutation: mine.id }));
+    expect(set.rows[0]?.['a']).toBe('mine');
+    set.apply(put({ id: 1, a: 'mine', version: 3 }, { mutation: `${mine.id}.1` }));
+    expect(set.pendingOf('1')).toEqual([]);
+  });
+
+  it('of a row that is not there shows nothing', () => {
+    const { set } = loaded([]);
+    set.mutate(changed(write({ kind: 'patch', key: '1', patch: { a: 'mine' } })));
+    expect(set.rows).toEqual([]);
+  });
+});
+
+describe('an acknowledged write', () => {
+  it('shows what the server answered, until the base is no older', () => {
+    const { set, shown } = loaded([{ id: 1, a: 'x', version: 1 }]);
+    const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine' } });
+    set.mutate(changed(mine));
+    set.mutate(changed(acknowledged(mine, { id: 1, a: 'mine', b: 'merged', version: 3 })));
+    set.apply(put({ id: 1, a: 'x', b: 'merged', version: 2 }));
+    expect(set.rows).toEqual([{ id: 1, a: 'mine', b: 'merged', version: 3 }]);
+    expect(set.versionOf('1')).toBe(3);
+    expect(shown).toEqual([]);
+    set.apply(put({ id: 1, a: 'mine', b: 'later', version: 4 }));
+    expect(set.rows).toEqual([{ id: 1, a: 'mine', b: 'later', version: 4 }]);
+    expect(shown).toEqual([mine.id]);
+  });
+
+  it('whose event came before its answer is not shown twice', () => {
+    const { set, shown } = loaded([{ id: 1, a: 'x', version: 1 }]);
+    const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine' } });
+    set.mutate(changed(mine));
+    set.apply(put({ id: 1, a: 'mine', version: 2 }, { mutation: mine.id }));
+    set.apply(put({ id: 1, a: 'theirs', version: 3 }));
+    set.mutate(changed(acknowledged(mine, { id: 1, a: 'mine', version: 2 })));
+    expect(set.rows[0]?.['a']).toBe('theirs');
+    expect(set.pendingOf('1')).toEqual([]);
+    expect(shown).toEqual([mine.id]);
+  });
+
+  it('that another tab has seen settle shows until this base shows it', () => {
+    const { set } = loaded([{ id: 1, a: 'x', version: 1 }]);
+    const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine' } });
+    set.mutate(changed(mine));
+    const answered = acknowledged(mine, { id: 1, a: 'mine', version: 2 });
+    set.mutate({ kind: 'gone', mutation: answered, why: 'settled' });
+    expect(set.rows[0]?.['a']).toBe('mine');
+    set.apply(put({ id: 1, a: 'mine', version: 2 }));
+    expect(set.pendingOf('1')).toEqual([]);
+  });
+
+  it('is in every list that was asked for after its answer, and perhaps not in others', () => {
+    const { set } = loaded([{ id: 1, version: 1 }]);
+    const removal = write({ kind: 'delete', key: '1' });
+    set.mutate(changed(acknowledged(removal)));
+    set.swap({ rows: [{ id: 1, version: 1 }], exact: undefined, more: false }, []);
+    expect(set.rows).toEqual([]);
+    set.swap({ rows: [{ id: 1, version: 1 }], exact: undefined, more: false }, set.unshown);
+    expect(set.rows).toEqual([{ id: 1, version: 1 }]);
+  });
+
+  it('puts a record in the place of one that it deleted, without showing that again', () => {
+    const { set } = loaded([{ id: 'k', a: 'old', version: 7 }]);
+    const removal = write({ kind: 'delete', key: 'k' });
+    const creation = write({ kind: 'create', key: 'k', record: { id: 'k', a: 'new' } });
+    set.mutate(changed(removal));
+    set.mutate(changed(creation));
+    set.mutate(changed(acknowledged(removal)));
+    set.mutate(changed(acknowledged(creation, { id: 'k', a: 'new', version: 1 })));
+    expect(set.rows).toEqual([{ id: 'k', a: 'new', version: 1 }]);
+    set.apply(gone('k', 7, removal.id));
+    expect(set.rows).toEqual([{ id: 'k', a: 'new', version: 1 }]);
+    set.apply(put({ id: 'k', a: 'new', version: 1 }, { kind: 'insert', mutation: creation.id }));
+    expect(set.rows).toEqual([{ id: 'k', a: 'new', version: 1 }]);
+    expect(set.pendingOf('k')).toEqual([]);
+  });
+
+  it('of a record that somebody deleted right after does not bring it back', () => {
+    const { set } = loaded([]);
+    const creation = write({ kind: 'create', key: 'k', record: { id: 'k' } });
+    set.mutate(changed(creation));
+    set.apply(put({ id: 'k', version: 1 }, { kind: 'insert' }));
+    set.apply(gone('k', 1));
+    set.mutate(changed(acknowledged(creation, { id: 'k', version: 1 })));
+    expect(set.rows).toEqual([]);
+  });
+
+  it('that the stream says nothing of must be read, or is let go of where nothing older could show', () => {
+    const { set } = loaded([{ id: 1, version: 1 }]);
+    const elsewhere = write({ kind: 'patch', key: '9', patch: { a: 1 } });
+    const creation = write({ kind: 'create', key: 'k', record: { id: 'k' } });
+    set.mutate(changed(acknowledged(elsewhere, { id: 9, a: 1, version: 4 })));
+    set.mutate(changed(acknowledged(creation, { id: 'k', version: 1 })));
+    expect(set.overdue()).toEqual(['k']);
+    expect(set.unshown.map(({ mutation }) => mutation.id)).toEqual([creation.id]);
+    set.look('k', undefined, set.unshown);
+    expect(set.rows).toEqual([{ id: 1, version: 1 }]);
+    expect(set.unshown).toEqual([]);
+  });
+});
+
+describe('a created record', () => {
+  it('shows under a temporary key until the server has named it', () => {
+    const { set } = loaded([{ id: 1, version: 1 }]);
+    const first = write({ kind: 'create', record: { a: 'first' } });
+    const second = write({ kind: 'create', record: { a: 'second' } });
+    set.mutate(changed(second));
+    set.mutate(changed(first));
+    expect(set.rows.map(({ a }) => a)).toEqual([undefined, 'first', 'second']);
+    expect(isTemporaryKey(String(set.rows[1]?.['id']))).toBe(true);
+    expect(set.pendingOf(temporaryKey(first))).toEqual([first]);
+    set.mutate(changed(acknowledged(second, { id: 3, a: 'second', version: 1 })));
+    expect(set.rows.map(({ a, id }) => (typeof id === 'number' ? id : a))).toEqual([1, 3, 'first']);
+    set.apply(put({ id: 2, a: 'first', version: 1 }, { kind: 'insert', mutation: first.id }));
+    expect(set.rows.map(({ id }) => id)).toEqual([1, 2, 3]);
+    set.apply(put({ id: 3, a: 'second', version: 1 }, { kind: 'insert', mutation: second.id }));
+    expect(set.rows.map(({ id }) => id)).toEqual([1, 2, 3]);
+    expect(set.unshown).toEqual([]);
+  });
+});
+
+describe('a filter', () => {
+  it('keeps out what is created or changed so that it does not match', () => {
+    const { set } = loaded([{ id: 1, s: 'open', version: 1 }], { filters: ['s=eq.open'] });
+    set.mutate(changed(write({ kind: 'create', key: '2', record: { id: 2, s: 'done' } })));
+    set.mutate(changed(write({ kind: 'create', key: '3', record: { id: 3 } })));
+    const done = write({ kind: 'patch', key: '1', patch: { s: 'done' } });
+    set.mutate(changed(done));
+    expect(set.rows).toEqual([{ id: 3 }]);
+    set.mutate(changed({ ...done, state: 'dead' }));
+    expect(set.rows.map(({ id }) => id)).toEqual([1, 3]);
+  });
+
+  it('does not make a row blink that two own writes take out and bring back', () => {
+    const { set } = loaded([{ id: 1, s: 'open', version: 1 }], { filters: ['s=eq.open'] });
+    const out = write({ kind: 'patch', key: '1', patch: { s: 'done' } });
+    const back = write({ kind: 'patch', key: '1', patch: { s: 'open' } });
+    set.mutate(changed(out));
+    set.mutate(changed(back));
+    set.apply(gone('1', 2, out.id));
+    expect(set.rows).toEqual([{ id: 1, s: 'open', version: 1 }]);
+    set.apply(put({ id: 1, s: 'open', version: 3 }, { kind: 'insert', mutation: back.id }));
+    expect(set.rows).toEqual([{ id: 1, s: 'open', version: 3 }]);
+  });
+});
+
+describe('a query with more rows than are kept', () => {
+  const rows = [1, 2, 3, 4].map((n) => ({ id: n, n: n * 10, version: 1 }));
+
+  it('shows the first, has successors for those that leave, and says when they run out', () => {
+    const { set } = loaded(rows, { order: 'n.asc', limit: 2, room: 4, more: true });
+    expect(set.rows.map(({ id }) => id)).toEqual([1, 2]);
+    expect(set.more).toBe(true);
+    set.apply(gone('1', 1));
+    expect(set.rows.map(({ id }) => id)).toEqual([2, 3]);
+    set.apply(gone('2', 1));
+    expect(set.rows.map(({ id }) => id)).toEqual([3, 4]);
+    expect(set.isShort).toBe(false);
+    set.apply(gone('3', 1));
+    expect(set.rows.map(({ id }) => id)).toEqual([4]);
+    expect(set.isShort).toBe(true);
+  });
+
+  it('takes what comes before the end of what is known, and nothing beyond', () => {
+    const { set } = loaded(rows, { order: 'n.asc', limit: 10, more: true });
+    set.apply(put({ id: 9, n: 99, version: 1 }, { kind: 'insert' }));
+    set.apply(put({ id: 8, n: 25, version: 3 }));
+    set.apply(put({ id: 1, n: 77, version: 2 }));
+    expect(set.rows.map(({ id }) => id)).toEqual([2, 8, 3, 4]);
+  });
+
+  it('lets go of the last when too many have come', () => {
+    const { set } = loaded([], { limit: 10, room: 10 });
+    for (let id = 0; id < 1200; id += 1) set.apply(put({ id, version: 1 }, { kind: 'insert' }));
+    expect(set.rows).toHaveLength(10);
+    expect(set.more).toBe(true);
+    set.apply(put({ id: 11, version: 2 }));
+    for (let id = 0; id < 5; id += 1) set.apply(gone(String(id), 1));
+    expect(set.rows.map(({ id }) => id)).toEqual([5, 6, 7, 8, 9]);
+    expect(set.isShort).toBe(true);
+  });
+});
