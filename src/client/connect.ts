@@ -1,8 +1,10 @@
 /** The smaller client: a connection and its subscriptions, and requests. `createClient` adds the rest. */
+
+import type { Event } from '../protocol/event.ts';
 import type { ConnectionView } from './connection/connection.ts';
 import type { Fallback } from './connection/fallback.ts';
 import type { OpenTransport } from './connection/transport.ts';
-import { createEnvironment, type Environment, type Signals } from './environment.ts';
+import { createEnvironment, type Environment } from './environment.ts';
 import { createRequest, type Request } from './request.ts';
 import type { Status } from './status.ts';
 import type { Subscribe } from './subscription.ts';
@@ -24,6 +26,8 @@ export interface ConnectOptions {
   readonly onError?: ((error: unknown) => void) | undefined;
   /** How to read by another tab's connection: `undefined` while this one is to have its own. */
   readonly elsewhere?: (() => OpenTransport | undefined) | undefined;
+  /** Told every event, before its subscriptions are. */
+  readonly onEvent?: ((event: Event) => void) | undefined;
   readonly fetch?: typeof fetch | undefined;
   readonly environment?: Environment | undefined;
   /** ms since 1970 */
@@ -42,6 +46,8 @@ export interface Link {
    * ```
    */
   readonly subscribe: Subscribe;
+  /** Whether anybody subscribes to the topic. */
+  readonly reads: (topic: string) => boolean;
   readonly request: Request;
   readonly status: Status;
   /** @returns how to stop observing */
@@ -90,12 +96,13 @@ export function connect(options: ConnectOptions): Link {
     renewable: typeof options.token === 'function',
     fallback: options.fallback,
     elsewhere: options.elsewhere,
+    onEvent: options.onEvent,
     topics: options.topics ?? TOPICS,
     streams: options.streams ?? STREAMS,
     onChange: changed,
     onError,
   });
-  const each = (signal: keyof Signals) => {
+  const each = (signal: 'network' | 'offline' | 'wake') => {
     for (const connection of subscriptions.connections()) connection[signal]();
   };
   const stopListening = environment.listen({
@@ -119,6 +126,7 @@ export function connect(options: ConnectOptions): Link {
 
   return {
     subscribe: subscriptions.subscribe,
+    reads: subscriptions.reads,
     request,
     get status() {
       status ??= read();

@@ -6,6 +6,8 @@ export interface Signals {
   offline(): void;
   /** The page is shown, or goes on after it was frozen. */
   wake(): void;
+  /** The page is about to be frozen, or is left. */
+  sleep?(): void;
 }
 
 export interface Environment {
@@ -20,11 +22,19 @@ export function createEnvironment(): Environment {
   const hidden = () => typeof document === 'object' && document.hidden;
   return {
     hidden,
-    listen({ network, offline, wake }) {
+    listen({ network, offline, wake, sleep = () => undefined }) {
       const shown = () => hidden() || wake();
       const connection: unknown = typeof navigator === 'object' && 'connection' in navigator && navigator.connection;
       // Those of the document are heard on their way down to it.
-      const events = { online: network, offline, pageshow: shown, visibilitychange: shown, resume: shown };
+      const events = {
+        online: network,
+        offline,
+        pageshow: shown,
+        visibilitychange: shown,
+        resume: shown,
+        freeze: sleep,
+        pagehide: sleep,
+      };
       const listen = (method: 'addEventListener' | 'removeEventListener') => {
         for (const [name, listener] of Object.entries(events)) globalThis[method]?.(name, listener, true);
         if (connection instanceof EventTarget) connection[method]('change', network);

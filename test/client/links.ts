@@ -140,7 +140,7 @@ export interface Told {
 }
 
 /** Subscribes, and keeps what is told. */
-export function listen(link: Link, topic: string, options: SubscribeOptions = {}): Told {
+export function listen(link: Pick<Link, 'subscribe'>, topic: string, options: SubscribeOptions = {}): Told {
   const [events, gaps, states]: [Event[], MissingEvents[], string[]] = [[], [], []];
   const subscription = link.subscribe(topic, options, {
     onEvent: (event) => events.push(event),

@@ -51,7 +51,7 @@ export interface ConnectionView {
   readonly lastHeartbeat: number | undefined;
 }
 
-export interface Connection extends Signals {
+export interface Connection extends Omit<Signals, 'sleep'> {
   view(): ConnectionView;
   /** What is wanted may have changed. */
   update(): void;

@@ -1,4 +1,6 @@
 /** All subscriptions of a client: which stream reads what for whom. */
+
+import type { Event } from '../../protocol/event.ts';
 import type { Connection, ConnectionContext } from '../connection/connection.ts';
 import type { Subscribe } from '../subscription.ts';
 import { createLiveSubscription, type LiveSubscription } from './live-subscription.ts';
@@ -11,11 +13,14 @@ export interface SubscriptionsOptions extends ConnectionContext {
   /** The most streams: one for all topics, others only where a topic is to be read in several ways. */
   readonly streams: number;
   readonly onChange: () => void;
+  readonly onEvent?: ((event: Event) => void) | undefined;
   readonly onError: (error: unknown) => void;
 }
 
 export interface Subscriptions {
   readonly subscribe: Subscribe;
+  /** Whether anybody subscribes to the topic. */
+  reads(topic: string): boolean;
   /** The first is the one for all topics. There is none before anything was subscribed to. */
   connections(): readonly Connection[];
   /** Tries again what was refused: there is another token. */
@@ -62,6 +67,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       createTopicStream(
         {
           changed: onChange,
+          onEvent: options.onEvent,
           onError,
           refused(subscriptions, code) {
             for (const subscription of subscriptions) subscription.enter({ kind: 'refused', code });
@@ -80,6 +86,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   }
 
   return {
+    reads: (topic) => [...all].some((subscription) => subscription.topic === topic),
     connections: () => streams.map(({ connection }) => connection),
     subscribe(topic, subscribeOptions = {}, observer = {}) {
       const subscription = createLiveSubscription(topic, subscribeOptions, observer, { changed, onError });

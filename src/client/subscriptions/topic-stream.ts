@@ -11,6 +11,8 @@ import type { Reading } from './plan.ts';
 import { createWire, type Wire } from './wire.ts';
 
 export interface TopicStreamObserver {
+  /** Told every event, before the subscriptions are. */
+  readonly onEvent?: ((event: Event) => void) | undefined;
   /** The connection has changed. */
   changed(): void;
   refused(subscriptions: readonly LiveSubscription[], code: string): void;
@@ -84,6 +86,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
     const wire = reads.get(event.topic)?.wire;
     if (wire === undefined) return;
     const taking = of(event.topic).filter(({ joining }) => !joining);
+    observer.onEvent?.(event);
     const before = wire.position();
     const { arrival, at } = event.id === undefined ? {} : wire.arrive(event.id);
     if (arrival === 'repeated') return;

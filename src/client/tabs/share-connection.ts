@@ -11,6 +11,9 @@ export interface SharedConnection {
   elsewhere(): OpenTransport | undefined;
   /** Takes part from now on. */
   start(link: Link): void;
+  /** The page is about to be frozen, or is left: another tab is to have the connection. */
+  suspend(): void;
+  resume(): void;
   close(): void;
 }
 
@@ -19,12 +22,10 @@ export interface ShareOptions {
   readonly name: string;
   readonly locks: LockManager;
   readonly Channel: typeof BroadcastChannel;
-  /** Where `freeze`, `resume`, `pagehide` and `pageshow` are heard, on their way to the document (Page Lifecycle). */
-  readonly events: EventTarget;
   readonly hidden: () => boolean;
 }
 
-export function shareConnection({ name, locks, Channel, events, hidden }: ShareOptions): SharedConnection {
+export function shareConnection({ name, locks, Channel, hidden }: ShareOptions): SharedConnection {
   const line = createTabLine(name, Channel);
   const tab = `${name}/${crypto.randomUUID()}`;
   let link: Link | undefined;
@@ -48,13 +49,6 @@ export function shareConnection({ name, locks, Channel, events, hidden }: ShareO
       link.reopen();
     },
   });
-  const life = [
-    ['freeze', leadership.resign],
-    ['pagehide', leadership.resign],
-    ['resume', leadership.run],
-    ['pageshow', leadership.run],
-  ] as const;
-
   return {
     elsewhere: () => (leadership.leads() ? undefined : tabTransport(line, tab)),
     start(of) {
@@ -67,11 +61,11 @@ export function shareConnection({ name, locks, Channel, events, hidden }: ShareO
             end = resolve;
           }),
       );
-      for (const [name, listener] of life) events.addEventListener(name, listener, true);
       leadership.run();
     },
+    suspend: leadership.resign,
+    resume: leadership.run,
     close() {
-      for (const [name, listener] of life) events.removeEventListener(name, listener, true);
       stopServing?.();
       leadership.close();
       line.close();

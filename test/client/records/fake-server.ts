@@ -282,7 +282,7 @@ export class FakeOutbox {
   }
 
   acknowledge(mutation: Mutation, answer: { version?: number; body?: Row }): Mutation {
-    return this.change(mutation, { state: 'acknowledged', answer });
+    return this.change(mutation, { state: 'acknowledged', answer: { merged: false, ...answer } });
   }
 
   die(mutation: Mutation, code: ProblemCode = 'check'): Mutation {

@@ -48,7 +48,7 @@ const changed = (mutation: Mutation) => ({ kind: 'changed', mutation }) as const
 const acknowledged = (mutation: Mutation, body?: Row): Mutation => ({
   ...mutation,
   state: 'acknowledged',
-  answer: body === undefined ? {} : { version: Number(body['version']), body },
+  answer: { merged: false, ...(body !== undefined && { version: Number(body['version']), body }) },
 });
 
 describe('the base', () => {

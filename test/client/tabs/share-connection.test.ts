@@ -12,7 +12,6 @@ afterEach(async () => {
 
 interface Tab extends System {
   readonly share: SharedConnection;
-  readonly events: EventTarget;
   hidden: boolean;
   /** Closes it as the browser does: without a word. */
   kill(): void;
@@ -27,7 +26,6 @@ function tabs() {
   return {
     app,
     tab(): Tab {
-      const events = new EventTarget();
       // Web Locks are held by whole processes: a tab that dies gives back what was granted to it.
       const held = new Set<() => void>();
       const locks = {
@@ -40,7 +38,7 @@ function tabs() {
         },
       } as unknown as LockManager;
       const state = { hidden: false };
-      const share = shareConnection({ name, locks, Channel: BroadcastChannel, events, hidden: () => state.hidden });
+      const share = shareConnection({ name, locks, Channel: BroadcastChannel, hidden: () => state.hidden });
       const made = system({ app, elsewhere: share.elsewhere, random: () => 0 });
       share.start(made.link);
       const close = () => {
@@ -51,7 +49,6 @@ function tabs() {
       open.push({ close: () => closed || close() });
       return Object.assign(state, made, {
         share,
-        events,
         kill() {
           closed = true;
           close();
@@ -116,12 +113,12 @@ describe('tabs of one browser', () => {
     const second = tab();
     const b = listen(second.link, 't');
     await untilLive(b);
-    first.events.dispatchEvent(new Event('freeze'));
+    first.share.suspend();
     await expect.poll(() => second.link.status.transport).toBe('stream');
     await untilLive(b);
     await app.publish('t', 1);
     await expect.poll(b.data).toEqual([1]);
-    first.events.dispatchEvent(new Event('resume'));
+    first.share.resume();
     await untilLive(a);
     await expect.poll(a.data).toEqual([1]);
     expect([first.link.status.transport, second.link.status.transport]).toEqual(['tab', 'stream']);
