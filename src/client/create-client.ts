@@ -198,6 +198,7 @@ export function createClient(options: ClientOptions): Client {
         clock,
         random,
         hidden: environment.hidden,
+        onClose: () => presences.delete(presence),
       });
       presences.add(presence);
       return presence;

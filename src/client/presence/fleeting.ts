@@ -31,12 +31,14 @@ export interface FleetingContext {
   readonly request: Request;
   readonly subscribe: Subscribe;
   readonly clock: () => number;
+  /** Told when it was closed, so that nobody keeps it. */
+  readonly onClose: () => void;
 }
 
 /** Needs the right to publish to the topic, to send. */
 export function createFleeting<Data>(
   { topic, type, member, every, lasts }: FleetingOptions,
-  { request, subscribe, clock }: FleetingContext,
+  { request, subscribe, clock, onClose }: FleetingContext,
 ): Fleeting<Data> {
   let values: ReadonlyMap<string, Data> = new Map();
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
@@ -90,6 +92,7 @@ export function createFleeting<Data>(
       throttle.cancel();
       for (const timer of timers.values()) clearTimeout(timer);
       listeners.clear();
+      onClose();
     },
   };
 }

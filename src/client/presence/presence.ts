@@ -26,12 +26,14 @@ export interface PresenceContext {
   readonly clock: () => number;
   readonly random: () => number;
   readonly hidden: () => boolean;
+  /** Told when it was closed, so that nobody keeps it. */
+  readonly onClose?: () => void;
 }
 
 /** How often members are asked for where there is no stream to tell them, in ms. */
 const ASK_MS = 5000;
 
-export function createPresence(topic: string, { link, clock, random, hidden }: PresenceContext): Presence {
+export function createPresence(topic: string, { link, clock, random, hidden, onClose }: PresenceContext): Presence {
   const { request, subscribe } = link;
   const known = new Map<string, PresentMember>();
   const listeners = new Set<() => void>();
@@ -81,7 +83,8 @@ export function createPresence(topic: string, { link, clock, random, hidden }: P
   if (transport === 'poll') void ask();
 
   function fleeting<Data>(type: string, member: string, every: number, lasts: number): Fleeting<Data> {
-    const made = createFleeting<Data>({ topic, type, member, every, lasts }, { request, subscribe, clock });
+    const onClose = () => closing.delete(made);
+    const made = createFleeting<Data>({ topic, type, member, every, lasts }, { request, subscribe, clock, onClose });
     closing.add(made);
     return made;
   }
@@ -105,7 +108,10 @@ export function createPresence(topic: string, { link, clock, random, hidden }: P
         clock,
         random,
         hidden,
-        onChange: changed,
+        onChange() {
+          if (made.state.kind === 'left') memberships.delete(made);
+          changed();
+        },
       });
       memberships.add(made);
       return made;
@@ -119,6 +125,7 @@ export function createPresence(topic: string, { link, clock, random, hidden }: P
       for (const membership of memberships) membership.leave();
       for (const each of closing) each.close();
       listeners.clear();
+      onClose?.();
     },
   };
 }

@@ -8,6 +8,7 @@ import type { Mutation, MutationChange, Row } from '../mutation.ts';
 import type { Request } from '../request.ts';
 import type { Subscribe, Subscription, SubscriptionState } from '../subscription.ts';
 import { admission } from './admission.ts';
+import { isSame } from './json.ts';
 import { type Listed, type ListQuery, readList } from './read-list.ts';
 import { readRecordChange } from './record-change.ts';
 import { filtersOfKey, type RecordFields } from './record-key.ts';
@@ -28,7 +29,7 @@ export type QueryState =
    */
   | { readonly kind: 'refused'; readonly code: string };
 
-/** What a query shows. Immutable: the same object while nothing changes. */
+/** What a query shows. Immutable: the same object while none of it changes, nor the client's own writes to the collection. */
 export interface QuerySnapshot {
   /** In order; the same object for a row that does not change. */
   readonly rows: readonly Row[];
@@ -88,6 +89,8 @@ export class LiveQuery {
   #snapshot = LOADING;
   #state: QueryState = LOADING.state;
   #stale = false;
+  /** Up to where the snapshot is of the client's own writes: who shows it may show those as well. */
+  #writesShown = 0;
   #flushing = false;
   #running = false;
   #abort = new AbortController();
@@ -125,8 +128,11 @@ export class LiveQuery {
   readonly getSnapshot = (): QuerySnapshot => {
     if (!this.#stale) return this.#snapshot;
     this.#stale = false;
-    const { rows } = this.#set;
-    this.#snapshot = { rows, state: this.#state, more: this.#set.more };
+    const { rows, more, writesChanged } = this.#set;
+    const shown = this.#snapshot;
+    const isShown = shown.rows === rows && shown.more === more && shown.state === this.#state;
+    if (!isShown || this.#writesShown !== writesChanged) this.#snapshot = { rows, state: this.#state, more };
+    this.#writesShown = writesChanged;
     return this.#snapshot;
   };
 
@@ -195,6 +201,7 @@ export class LiveQuery {
     this.#snapshot = LOADING;
     this.#state = LOADING.state;
     this.#stale = false;
+    this.#writesShown = 0;
     this.#onStop?.();
   }
 
@@ -263,7 +270,7 @@ export class LiveQuery {
   }
 
   #become(state: QueryState): void {
-    this.#state = state;
+    if (!isSame(this.#state, state)) this.#state = state;
     this.#changed();
   }
 

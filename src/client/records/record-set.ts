@@ -58,6 +58,7 @@ export class RecordSet {
   readonly #shown = new Set<string>();
   readonly #dirty = new Set<Entry>();
   readonly #sorted: SortedRows<Entry>;
+  #writesChanged = 0;
 
   constructor(options: RecordSetOptions) {
     this.#options = options;
@@ -94,6 +95,11 @@ export class RecordSet {
   /** The writes of a record that the base does not show, in order; those that were refused are among them until they are discarded. */
   pendingOf(key: string): readonly Mutation[] {
     return this.#entries.get(key)?.writes.map(({ mutation }) => mutation) ?? [];
+  }
+
+  /** Another number whenever {@link pendingOf} has changed, of whatever record. */
+  get writesChanged(): number {
+    return this.#writesChanged;
   }
 
   /** The version of a record as it is shown, but for writes that the server has not acknowledged; `undefined` when it is not there. */
@@ -264,6 +270,7 @@ export class RecordSet {
       this.#writes.set(mutation.id, write);
       entry.writes = [...entry.writes, write].sort((a, b) => a.mutation.order - b.mutation.order);
     }
+    if (write.mutation !== mutation || known === undefined) this.#writesChanged += 1;
     write.mutation = mutation;
     this.#dirty.add(write.entry);
     if (isAcknowledged(mutation)) this.#settle(write.entry);
@@ -273,6 +280,7 @@ export class RecordSet {
   #drop(write: Write, shown = false): void {
     const { entry, mutation } = write;
     if (!this.#writes.delete(mutation.id)) return;
+    this.#writesChanged += 1;
     this.#detach(write);
     if (!shown) return;
     if (!write.gone) this.#shown.add(mutationKey(mutation));

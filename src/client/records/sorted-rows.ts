@@ -85,7 +85,11 @@ export class SortedRows<S extends Slot> {
       slot.places = places;
     }
     if (leaving.size + coming.length > 0) this.#slots = this.#merge(leaving, coming);
-    if (changed) this.#rows = this.#slots.slice(0, limit).map(({ shown = {} }) => shown);
+    if (changed) {
+      const rows = this.#slots.slice(0, limit).map(({ shown = {} }) => shown);
+      // What changes beyond the limit changes nothing that is shown.
+      if (rows.length !== this.#rows.length || rows.some((row, index) => row !== this.#rows[index])) this.#rows = rows;
+    }
     if (this.#slots.length <= room + SLACK) return [];
     this.#horizon = this.#slots[room - 1]?.places;
     return this.#slots.slice(room);

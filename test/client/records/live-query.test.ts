@@ -286,6 +286,30 @@ describe('a record that the stream does not tell whole', () => {
   });
 });
 
+describe('what a live query shows is the same object', () => {
+  it('while what happens changes none of it', async () => {
+    await live({ limit: 2 });
+    const before = query.getSnapshot();
+    server.write('c', { n: 7 });
+    outbox.enqueue({ kind: 'patch', collection: 'others', key: 'b', patch: { n: 9 } });
+    server.stream.become({ kind: 'live' });
+    server.stream.all();
+    await settled();
+    expect(query.getSnapshot()).toBe(before);
+  });
+
+  it('until a write of its records is on its way, or has come further, so that this can be shown too', async () => {
+    await live();
+    const before = query.getSnapshot();
+    const mutation = outbox.enqueue({ kind: 'patch', collection: 'things', key: 'b', patch: { n: 1 } });
+    const pending = query.getSnapshot();
+    expect(pending).not.toBe(before);
+    expect(pending.rows).toBe(before.rows);
+    outbox.acknowledge(mutation, { version: 1, body: {} });
+    expect(query.getSnapshot()).not.toBe(pending);
+  });
+});
+
 describe('own writes', () => {
   it('show at once, and the outbox is told when the base shows them', async () => {
     await live();
