@@ -123,8 +123,12 @@ export function createClient(options: ClientOptions): Client {
   });
   let { state } = link.status;
   observe(() => {
-    // Where streams come through again, requests do.
-    if (link.status.state !== state && link.status.state === 'connected') outbox.wake();
+    if (link.status.state !== state && link.status.state === 'connected') {
+      // Where streams come through again, requests do.
+      outbox.wake();
+      // Nothing was measured while there was no connection, and what was measured before it may be of another network.
+      if (listeners.size > 0) measuring.start();
+    }
     ({ state } = link.status);
     changed();
   });

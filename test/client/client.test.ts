@@ -102,6 +102,14 @@ describe('a client', () => {
     stop();
   });
 
+  it('says how good the connection is as soon as there is one, to those who asked before', async () => {
+    const { client } = system();
+    const stop = client.observe(() => undefined);
+    listen(client, 't');
+    await expect.poll(() => client.status.quality).toBe('excellent');
+    stop();
+  });
+
   it('is present, tells its state, hears of others, and leaves', async () => {
     const { client, make } = system();
     const ada = client.presence('room');
