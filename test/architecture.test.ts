@@ -37,6 +37,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'node/dev-page/page': [],
   // Runs in browsers: nothing of the server, and no package.
   client: ['protocol'],
+  // Over the client, for what runs in the same places.
+  react: ['client', 'protocol'],
+  query: ['client', 'protocol'],
   cli: ['node', 'http', 'capture', 'records', 'store', 'store/postgres', 'protocol'],
   // The portable public entry, `src/index.ts`.
   '': ['http', 'auth', 'broker', 'bus', 'capture', 'records', 'store', 'protocol'],
@@ -58,6 +61,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   pino: ['node', 'cli'],
   'prom-client': ['node'],
   commander: ['cli'],
+  react: ['react'],
+  '@tanstack/query-core': ['query'],
 };
 
 /** Where Node itself may be used: these rooms, and as types only these files. */
