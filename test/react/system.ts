@@ -16,6 +16,8 @@ import { createPostgresStore } from '../../src/store/postgres/postgres-store.ts'
 import { cuttable, READER } from '../client/links.ts';
 import { TestApp, tokenOf } from '../http/app.ts';
 
+export { hydrateRoot } from 'react-dom/client';
+
 export interface System {
   readonly app: TestApp;
   readonly client: Client;
@@ -126,6 +128,8 @@ export interface Rendered {
   readonly container: HTMLElement;
   /** Shows something else in its place. */
   show(element: ReactNode): void;
+  /** Gives another client to what is shown from now on. */
+  provide(client: Client): void;
   unmount(): void;
 }
 
@@ -133,14 +137,22 @@ export interface Rendered {
 export function render(client: Client, element: ReactNode, { strict = false } = {}): Rendered {
   const container = document.createElement('div');
   const root = createRoot(container);
+  let given = client;
   const unmount = () => acting(() => root.unmount());
   const show = (inner: ReactNode) => {
-    const below = createElement(SluiceProvider, { client }, inner);
+    const below = createElement(SluiceProvider, { client: given }, inner);
     acting(() => root.render(strict ? createElement(StrictMode, null, below) : below));
   };
   open.push({ close: unmount });
   show(element);
-  return { container, show, unmount };
+  return {
+    container,
+    show,
+    unmount,
+    provide(client) {
+      given = client;
+    },
+  };
 }
 
 export interface Probe<Shown> {
