@@ -68,7 +68,8 @@ export function createDirectUpdates(
     heed(event) {
       const { type, query } = event;
       const come = late.get(query);
-      if (come === undefined || (type !== 'removed' && query.state.fetchStatus === 'fetching')) return;
+      if (come === undefined || (type !== 'removed' && type !== 'updated')) return;
+      if (type === 'updated' && query.state.fetchStatus === 'fetching') return;
       late.delete(query);
       if (type === 'updated' && event.action.type === 'success') for (const each of come) write(query, each);
     },

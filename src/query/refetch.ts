@@ -24,10 +24,10 @@ export function createRefetch(queryClient: QueryClient): Refetch {
   return {
     mark,
     heed({ type, query }) {
-      if (!again.has(query) || (type !== 'removed' && query.state.fetchStatus === 'fetching')) return;
-      again.delete(query);
+      if (type === 'removed') again.delete(query);
+      if (type !== 'updated' || query.state.fetchStatus === 'fetching' || !again.delete(query)) return;
       // Not while the cache tells of it.
-      if (type !== 'removed') queueMicrotask(() => mark([query]));
+      queueMicrotask(() => mark([query]));
     },
   };
 }
