@@ -36,7 +36,7 @@ it('lists, and stays as the server has it, own writes among it, without another 
   expect(listsOf(sluice)).toHaveLength(1);
   const { queryKey } = recordsQuery<Order>(sluice.client, 'orders', OPEN);
   expectTypeOf(queryClient.getQueryData(queryKey)).toEqualTypeOf<readonly Order[] | undefined>();
-  expect(queryClient.getQueryData(queryKey)).toBe(orders.shown.data);
+  await until(() => queryClient.getQueryData(queryKey) === orders.shown.data, true);
 });
 
 it('shares what is read with whoever asks for the same, and gives what is known to who comes later', async () => {

@@ -11,6 +11,7 @@ import type { RealtimeOptions } from '../../src/http/realtime.ts';
 import { SluiceProvider } from '../../src/react/index.ts';
 import { collection } from '../../src/records/collection.ts';
 import { everyRow } from '../../src/records/visibility.ts';
+import type { Database } from '../../src/store/postgres/database.ts';
 import { openPglite } from '../../src/store/postgres/pglite.ts';
 import { createPostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { cuttable, READER } from '../client/links.ts';
@@ -100,12 +101,18 @@ const orders = pgTable('orders', {
   version: integer('version').notNull().default(1),
 });
 
-/** With a table of orders, in a database of its own: 1 and 2 are open, 3 is paid. */
+/** One for the tests of a file: to open one takes longer than any of them. */
+let opened: Promise<Database> | undefined;
+
+/** With a table of orders: 1 and 2 are open, 3 is paid. */
 export async function systemWithOrders(): Promise<System & { sql(text: string): Promise<unknown> }> {
-  const database = await openPglite();
-  const store = await createPostgresStore(database);
+  opened ??= openPglite();
+  const database = await opened;
+  const store = await createPostgresStore({ ...database, close: async () => {} });
+  await database.query('DROP TABLE IF EXISTS orders');
   await database.query(
-    `CREATE TABLE orders (id int PRIMARY KEY, status text NOT NULL DEFAULT 'open' CHECK (status <> 'bad'), note text, version int NOT NULL DEFAULT 1)`,
+    `CREATE TABLE orders (
+      id int PRIMARY KEY, status text NOT NULL DEFAULT 'open' CHECK (status <> 'bad'), note text, version int NOT NULL DEFAULT 1)`,
   );
   await addCapture(database, 'orders');
   await database.query(`INSERT INTO orders VALUES (1, 'open', 'one'), (2, 'open', 'two'), (3, 'paid', 'three')`);
