@@ -1,5 +1,5 @@
 /** The whole client: connection and subscriptions, writes that wait, records, presence, and one connection for all tabs. */
-import type { EventInput } from '../protocol/event.ts';
+import type { DefinitionOf } from '../protocol/definition.ts';
 import { type ConnectOptions, connect, type Link } from './connect.ts';
 import { backoff } from './connection/backoff.ts';
 import { longPoll } from './connection/fallback.ts';
@@ -16,6 +16,7 @@ import { type Collection, type CollectionOptions, openCollection } from './recor
 import { createRoundTrip } from './round-trip.ts';
 import type { Status } from './status.ts';
 import { type SharedConnection, shareConnection } from './tabs/share-connection.ts';
+import type { TypedCollections, TypedPublish, TypedSubscribe } from './typed-client.ts';
 
 export interface ClientOptions extends Omit<ConnectOptions, 'elsewhere' | 'onEvent'> {
   /** Whose client this is, as the token's `sub` says: what waits to be written, and the connection, are shared with tabs of the same user only. */
@@ -41,12 +42,14 @@ export interface ClientStatus extends Status {
   readonly dead: number;
 }
 
-export interface Client extends Omit<Link, 'status' | 'reopen'> {
+/** @typeParam App what the server's definitions say of its topics and collections: `typeof app`, of what `createRealtime` made */
+export interface Client<App = unknown> extends Omit<Link, 'status' | 'reopen' | 'subscribe'> {
+  readonly subscribe: TypedSubscribe<DefinitionOf<App>>;
   readonly status: ClientStatus;
   /** Publishes, as soon as there is a server to publish to: atomically, each publish of a topic after the one before it. */
-  publish(topic: string, events: EventInput | readonly EventInput[]): Enqueued;
+  readonly publish: TypedPublish<DefinitionOf<App>>;
   /** A table of the server's database: records, live and local. The same object for the same name. */
-  collection(name: string): Collection<Enqueued>;
+  readonly collection: TypedCollections<DefinitionOf<App>>;
   /** Who is at a topic. To be closed when it is not needed any more. */
   presence(topic: string): Presence;
   readonly outbox: Omit<Outbox, 'enqueue' | 'close' | 'suspend' | 'resume' | 'settle' | 'wake'>;
@@ -61,8 +64,13 @@ export interface Client extends Omit<Link, 'status' | 'reopen'> {
  * const client = createClient({ url: 'https://api.example.com', token: () => fetchToken(), user: 'ada' });
  * client.subscribe('chat:lobby', { last: 20 }, { onEvent: ({ data }) => show(data) });
  * await client.publish('chat:lobby', { type: 'said', data: { text: 'Hello' } }).confirmed;
+ *
+ * // With what the server's code says of its topics and collections:
+ * import type { app } from '../server.ts';
+ * const typed = createClient<typeof app>({ url: 'https://api.example.com' });
  * ```
  */
+export function createClient<App = unknown>(options: ClientOptions): Client<App>;
 export function createClient(options: ClientOptions): Client {
   const { clock = Date.now, random = Math.random, environment = createEnvironment(), user, collections = {} } = options;
   const onError = options.onError ?? ((error: unknown) => console.error(error));
