@@ -59,8 +59,8 @@ export interface Connection extends Omit<Signals, 'sleep'> {
   reopen(): void;
 }
 
-/** How long the first bytes of a stream may take, in ms, before another request is sent to see whether it is answered. */
-const FIRST_BYTES_MS = 5000;
+/** How long it may take until a line works, in ms. */
+const OPENING_MS = 10_000;
 
 /** How long an answer that is to show that the server is there may take, in ms. */
 const PROBE_TIMEOUT_MS = 4000;
@@ -69,15 +69,10 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
   const { request, token, clock, random, renewable, fallback, elsewhere } = context;
   let state: ConnectionState = { kind: 'disconnected' };
   let transport: Transport | undefined;
-  let obstacle: Obstacle | undefined;
-  let evidence = fallback?.evidence();
   let lastHeartbeat: number | undefined;
-  /** Whether the transport has opened. */
-  let isOpen = false;
   let wasOffline = false;
   let due: ReturnType<typeof setTimeout> | undefined;
-  let firstBytes: ReturnType<typeof setTimeout> | undefined;
-  let again: ReturnType<typeof setTimeout> | undefined;
+  let opening: ReturnType<typeof setTimeout> | undefined;
 
   const watch = createLineWatch({
     clock,
@@ -85,7 +80,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     lastHeard: () => (transport?.kind === 'stream' ? transport.lastHeard() : undefined),
     onSilent: () => end({ trouble: { kind: 'lost', why: 'silent' } }),
     onPause: () => {
-      evidence?.paused();
+      transport?.paused?.();
       dispatch({ kind: 'wake' });
     },
   });
@@ -104,54 +99,40 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     if (command?.kind === 'open') open();
     else if (command?.kind === 'wait') due = setTimeout(() => dispatch({ kind: 'due' }), command.ms);
     else if (command?.kind === 'probe') void probe();
-    else if (command?.kind === 'abort') {
-      abort();
-      clearTimeout(again);
-    }
+    else if (command?.kind === 'abort') abort();
     if (state !== before) observer.changed();
   }
 
   function open(): void {
     abort();
-    isOpen = false;
     const requests = sync.begin(observer.wanted());
-    const opener = elsewhere?.() ?? (obstacle === undefined ? openStream : (fallback?.open ?? openStream));
-    const opening: Transport = opener(
-      requests,
-      listen(() => opening),
-      context,
-    );
-    transport = opening;
-    if (opening.kind === 'stream') firstBytes = setTimeout(() => void lateFirstBytes(opening), FIRST_BYTES_MS);
+    const opener = elsewhere?.() ?? fallback?.open ?? openStream;
+    transport = opener(requests, heard, context);
+    opening = setTimeout(() => end({ trouble: { kind: 'unreachable', why: 'timeout' } }), OPENING_MS);
     observer.changed();
   }
 
-  function listen(self: () => Transport): TransportObserver {
-    return {
-      ...observer,
-      open() {
-        isOpen = true;
-        clearTimeout(firstBytes);
-        evidence = fallback?.evidence();
-        watch.start();
-        dispatch({ kind: 'opened' });
-        void sync.update(transport);
-      },
-      heartbeat(beat) {
-        lastHeartbeat = clock();
-        const found = self().kind === 'stream' ? evidence?.heartbeat(Date.parse(beat.time), lastHeartbeat) : undefined;
-        observer.heartbeat(beat);
-        if (found === undefined) observer.changed();
-        else fallBack(found);
-      },
-      expiring: () => void renew(),
-      ended: (how) => end(how),
-    };
-  }
+  /** Told by the one transport that there is: one that was let go of says nothing more. */
+  const heard: TransportObserver = {
+    ...observer,
+    open() {
+      clearTimeout(opening);
+      watch.start();
+      dispatch({ kind: 'opened' });
+      void sync.update(transport);
+    },
+    heartbeat(beat) {
+      lastHeartbeat = clock();
+      observer.heartbeat(beat);
+      observer.changed();
+    },
+    expiring: () => void renew(),
+    ended: (how) => end(how),
+  };
 
   /** Lets go of the transport, and of all that belongs to it. */
   function abort(): void {
-    clearTimeout(firstBytes);
+    clearTimeout(opening);
     watch.stop();
     transport?.close();
     transport = undefined;
@@ -180,32 +161,9 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     return observer.wanted().length < left;
   }
 
-  /** Nothing came yet. Whether that is the stream's fault, another request tells. */
-  async function lateFirstBytes(late: Transport): Promise<void> {
-    const answered = await isAnswered();
-    if (late !== transport || isOpen) return;
-    if (answered && fallback !== undefined) fallBack('first-bytes-late');
-    else end({ trouble: { kind: 'unreachable', why: 'timeout' } });
-  }
-
   async function isAnswered(): Promise<boolean> {
     const { kind } = await request('GET', '/healthz', { timeout: PROBE_TIMEOUT_MS });
     return kind === 'ok' || kind === 'refused';
-  }
-
-  function fallBack(seen: Obstacle): void {
-    obstacle = seen;
-    clearTimeout(again);
-    again = setTimeout(tryStream, fallback?.again());
-    open();
-  }
-
-  /** Polls pause for as long as it takes to see whether a stream comes through; every topic goes on from its place. */
-  function tryStream(): void {
-    if (obstacle === undefined) return;
-    clearTimeout(again);
-    obstacle = undefined;
-    if (state.kind === 'connected') open();
   }
 
   /** Whether the line lives, after something that may have ended it. */
@@ -232,7 +190,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
   }
 
   return {
-    view: () => ({ state, transport: transport?.kind, obstacle, lastHeartbeat }),
+    view: () => ({ state, transport: transport?.kind, obstacle: fallback?.obstacle(), lastHeartbeat }),
     update() {
       const wanted = observer.wanted().length > 0;
       dispatch({ kind: wanted ? 'connect' : 'disconnect' });
@@ -248,7 +206,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
       // A line through a network that was gone is most likely dead, and would be found so only when heartbeats are missed.
       if (wasOffline && state.kind === 'connected') end({ trouble: { kind: 'lost', why: 'silent' } });
       wasOffline = false;
-      tryStream();
+      fallback?.network();
       dispatch({ kind: 'wake' });
     },
     offline() {

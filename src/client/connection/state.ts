@@ -10,8 +10,8 @@ import { backoff } from './backoff.ts';
 export type Trouble =
   /** The server ended the stream on purpose. */
   | { readonly kind: 'closed'; readonly reason: string }
-  /** The stream ended without a word, or fell silent, or a piece of it made no sense. */
-  | { readonly kind: 'lost'; readonly why: 'ended' | 'silent' | 'malformed' }
+  /** The stream ended without a word, fell silent, or does not come through; or a piece of it made no sense. */
+  | { readonly kind: 'lost'; readonly why: 'ended' | 'silent' | 'malformed' | 'obstructed' }
   | { readonly kind: 'unreachable'; readonly why: 'network' | 'timeout' | 'token' | 'aborted' }
   /** The server refused by a code of protocol section 7. */
   | { readonly kind: 'refused'; readonly code: string; readonly status: number }
@@ -96,12 +96,13 @@ function retry(
   { trouble, retryAfter }: { readonly trouble: Trouble; readonly retryAfter?: number | undefined },
   { now, random }: StepContext,
 ): Step {
-  // The `retry` of a `$close` is spread by the server already; a `Retry-After` is the same for everybody.
   const asked = retryAfter ?? 0;
-  const spread = trouble.kind === 'closed' && retryAfter !== undefined ? 0 : backoff(failures, random);
+  // The `retry` of a `$close` is spread by the server already; a `Retry-After` is the same for everybody. 0: there is nothing to wait for.
+  const isSpread = retryAfter === 0 || (trouble.kind === 'closed' && asked > 0);
+  const spread = isSpread ? 0 : Math.min(backoff(failures, random), asked > 0 ? 1000 : 30_000);
   return {
     state: { kind: 'reconnecting', phase: 'waiting', failures, trouble, notBefore: now + asked },
-    command: { kind: 'wait', ms: Math.max(asked, 0) + (asked > 0 ? Math.min(spread, 1000) : spread) },
+    command: { kind: 'wait', ms: asked + spread },
   };
 }
 

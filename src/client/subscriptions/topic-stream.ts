@@ -44,9 +44,6 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
   function join(subscription: LiveSubscription, wire: Wire): void {
     subscription.wire = wire;
     subscription.enter({ kind: 'waiting' });
-    const members = subscription.presence ? wire.members() : undefined;
-    if (members !== undefined)
-      subscription.tellPresence({ topic: wire.topic, change: 'sync', members: [...members.values()] });
     subscription.joining = !subscription.presenceOnly;
     if (subscription.joining && subscription.history() !== undefined) void read(subscription, wire);
     else settle(subscription, wire);
@@ -128,9 +125,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
       ready: ({ cursor }) => reach(cursor, true),
       heartbeat: ({ cursor }) => reach(cursor, false),
       presence(change) {
-        const told = reads.get(change.topic)?.wire.noteMembers(change);
-        if (told === undefined) return;
-        for (const subscription of of(change.topic)) if (subscription.presence) subscription.tellPresence(told);
+        for (const subscription of of(change.topic)) if (subscription.presence) subscription.tellPresence(change);
       },
       changed() {
         if (connection.view().state.kind !== 'connected') {
@@ -161,7 +156,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
           const present = before.get(topic)?.wire;
           const { parameters } = subscriptions.find(({ presenceOnly }) => !presenceOnly) ?? {};
           const wire = present?.shape === shape ? present : createWire(topic, shape, parameters ?? {});
-          wire.setPresence(subscriptions.some(({ presence }) => presence));
+          wire.setPresence(subscriptions.filter(({ presence }) => presence).length);
           for (const subscription of subscriptions)
             if (subscription.wire !== wire) joining.push(() => join(subscription, wire));
           return [topic, { wire, subscriptions }] as const;

@@ -3,7 +3,6 @@ import type { Gap } from '../../protocol/control.ts';
 import { type Cursor, formatCompoundCursor, parseCursor } from '../../protocol/cursor.ts';
 import type { WantedTopic } from '../connection/topic-sync.ts';
 import type { TopicRequest } from '../connection/transport.ts';
-import type { PresenceChange, PresentMember } from '../subscription.ts';
 
 /** What is asked for of a topic, besides where to begin. */
 export type Parameters = Pick<TopicRequest, 'filter' | 'types' | 'conflate'>;
@@ -23,12 +22,8 @@ export interface Wire extends WantedTopic {
   position(): Cursor | undefined;
   /** The newest place that it has ever been at. */
   newest(): Cursor | undefined;
-  /** Who is there, as far as the server told; `undefined` before it has. */
-  members(): ReadonlyMap<string, PresentMember> | undefined;
-  /** Whether to ask for presence too. */
-  setPresence(wanted: boolean): void;
-  /** @returns what is to be told: of a sync that comes in parts, the whole */
-  noteMembers(change: PresenceChange): PresenceChange | undefined;
+  /** Whether to ask for presence too, and from how many on it is wanted: whoever comes later has to be told of all members first. */
+  setPresence(wanted: number): void;
   /** Somebody takes part who stands here: what lies between is read again, if it has gone by. */
   include(at: Cursor): void;
   /** Takes in an event. @throws SyntaxError when the id is none of ours: then whoever sent it is not to be believed */
@@ -42,13 +37,11 @@ export interface Wire extends WantedTopic {
 /** @param parameters what is asked for of the topic, besides where to begin */
 export function createWire(topic: string, shape: string, parameters: Parameters): Wire {
   let mark = {};
-  let presence = false;
+  /** How many want to be told of members. */
+  let presence = 0;
   /** Several where names cannot be told apart; then only the server knows which it is. */
   let positions: readonly Cursor[] = [];
   let newest: Cursor | undefined;
-  let members: Map<string, PresentMember> | undefined;
-  /** Of a sync that is not complete. */
-  let parts: PresentMember[] = [];
   /** Up to here nothing was left out since the reading began: what comes from before is a repetition. Beyond, it may be missing. */
   let whole = 0;
 
@@ -71,31 +64,14 @@ export function createWire(topic: string, shape: string, parameters: Parameters)
     position,
     mark: () => mark,
     newest: () => newest,
-    members: () => members,
     request() {
       const after = positions.length > 0 ? formatCompoundCursor(positions) : 'latest';
-      return { topic, after, ...parameters, presence: presence || undefined };
+      return { topic, after, ...parameters, presence: presence > 0 || undefined };
     },
     setPresence(wanted) {
-      if (wanted === presence) return;
+      // A topic that is read anew begins with all of its members.
+      if (wanted > presence || wanted === 0) mark = wanted === presence ? mark : {};
       presence = wanted;
-      members = undefined;
-      parts = [];
-      mark = {};
-    },
-    noteMembers(change) {
-      if (change.change === 'sync') {
-        parts.push(...change.members);
-        if (change.more) return undefined;
-        members = new Map(parts.map((member) => [member.member, member]));
-        parts = [];
-        return { topic, change: 'sync', members: [...members.values()] };
-      }
-      const { member, state } = change;
-      const since = 'since' in change ? change.since : (members?.get(member)?.since ?? '');
-      if (change.change === 'leave') members?.delete(member);
-      else members?.set(member, { member, state, since });
-      return change;
     },
     include(at) {
       const now = position();
