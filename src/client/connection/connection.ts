@@ -9,7 +9,6 @@ import type { Signals } from '../environment.ts';
 import type { Request } from '../request.ts';
 import type { Token } from '../token.ts';
 import { isFinal } from './answers.ts';
-import type { Fallback, Obstacle } from './fallback.ts';
 import { createLineWatch } from './line-watch.ts';
 import { type ConnectionEvent, type ConnectionState, step } from './state.ts';
 import { openStream } from './stream-transport.ts';
@@ -33,10 +32,8 @@ export interface ConnectionContext {
   readonly clock: () => number;
   /** 0 to 1, 1 excluded */
   readonly random: () => number;
-  /** What to do where streams do not come through. */
-  readonly fallback?: Fallback | undefined;
-  /** How to read without a connection of its own; `undefined` where it has to have one. */
-  readonly elsewhere?: (() => OpenTransport | undefined) | undefined;
+  /** How to read: by a stream unless told. */
+  readonly open?: OpenTransport | undefined;
   /** Whether a fresh token can be had: else a refusal of the token is final. */
   readonly renewable: boolean;
 }
@@ -45,8 +42,6 @@ export interface ConnectionContext {
 export interface ConnectionView {
   readonly state: ConnectionState;
   readonly transport: Transport['kind'] | undefined;
-  /** Why polls are in use. */
-  readonly obstacle: Obstacle | undefined;
   /** ms since 1970 */
   readonly lastHeartbeat: number | undefined;
 }
@@ -59,6 +54,9 @@ export interface Connection extends Omit<Signals, 'sleep'> {
   reopen(): void;
 }
 
+/** What was a line is none any more. */
+const SILENT: TransportEnd = { trouble: { kind: 'lost', why: 'silent' } };
+
 /** How long it may take until a line works, in ms. */
 const OPENING_MS = 10_000;
 
@@ -66,7 +64,7 @@ const OPENING_MS = 10_000;
 const PROBE_TIMEOUT_MS = 4000;
 
 export function createConnection(observer: ConnectionObserver, context: ConnectionContext): Connection {
-  const { request, token, clock, random, renewable, fallback, elsewhere } = context;
+  const { request, token, clock, random, renewable, open: openTransport = openStream } = context;
   let state: ConnectionState = { kind: 'disconnected' };
   let transport: Transport | undefined;
   let lastHeartbeat: number | undefined;
@@ -78,16 +76,14 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     clock,
     // A poll is a request with a time-out of its own, and another tab watches its own line.
     lastHeard: () => (transport?.kind === 'stream' ? transport.lastHeard() : undefined),
-    onSilent: () => end({ trouble: { kind: 'lost', why: 'silent' } }),
+    onSilent: () => end(SILENT),
     onPause: () => {
       transport?.paused?.();
       dispatch({ kind: 'wake' });
     },
   });
   const sync = createTopicSync(observer.wanted, (of, how, topics) => {
-    if (of !== transport) return;
-    end(how, topics);
-    dispatch({ kind: 'wake' });
+    if (of === transport) end({ ...how, retryAfter: 0 }, topics);
   });
 
   function dispatch(event: ConnectionEvent): void {
@@ -106,8 +102,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
   function open(): void {
     abort();
     const requests = sync.begin(observer.wanted());
-    const opener = elsewhere?.() ?? fallback?.open ?? openStream;
-    transport = opener(requests, heard, context);
+    transport = openTransport(requests, heard, context);
     opening = setTimeout(() => end({ trouble: { kind: 'unreachable', why: 'timeout' } }), OPENING_MS);
     observer.changed();
   }
@@ -172,9 +167,8 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     const heard = probed?.lastHeard();
     const silent = watch.silent();
     if (!silent && ((await isAnswered()) || probed !== transport || probed?.lastHeard() !== heard)) return;
-    end({ trouble: { kind: 'lost', why: 'silent' } });
-    // Only the line is known to be dead: there may be another at once.
-    if (silent) dispatch({ kind: 'wake' });
+    // Where only the line is known to be dead, there may be another at once.
+    end({ ...SILENT, retryAfter: silent ? 0 : undefined });
   }
 
   /** Puts the stream under a fresh token before the present one ends. */
@@ -186,11 +180,10 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     if (fresh === false || fresh === used || renewed !== transport) return;
     if ((await renewed?.renew()) !== false || renewed !== transport) return;
     end({ trouble: { kind: 'closed', reason: 'expired' }, retryAfter: 0 });
-    dispatch({ kind: 'wake' });
   }
 
   return {
-    view: () => ({ state, transport: transport?.kind, obstacle: fallback?.obstacle(), lastHeartbeat }),
+    view: () => ({ state, transport: transport?.kind, lastHeartbeat }),
     update() {
       const wanted = observer.wanted().length > 0;
       dispatch({ kind: wanted ? 'connect' : 'disconnect' });
@@ -198,15 +191,14 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     },
     wake: () => dispatch({ kind: 'wake' }),
     reopen() {
-      if (state.kind === 'connected') end({ trouble: { kind: 'lost', why: 'ended' } });
+      if (state.kind === 'connected') end({ ...SILENT, retryAfter: 0 });
       else if (transport !== undefined) open();
       dispatch({ kind: 'wake' });
     },
     network() {
       // A line through a network that was gone is most likely dead, and would be found so only when heartbeats are missed.
-      if (wasOffline && state.kind === 'connected') end({ trouble: { kind: 'lost', why: 'silent' } });
+      if (wasOffline && state.kind === 'connected') end({ ...SILENT, retryAfter: 0 });
       wasOffline = false;
-      fallback?.network();
       dispatch({ kind: 'wake' });
     },
     offline() {

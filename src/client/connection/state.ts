@@ -110,6 +110,7 @@ function tryNow(state: StateOf<'reconnecting'>): Step {
   return { state: { ...state, phase: 'trying' }, command: { kind: 'open' } };
 }
 
+const probe = (state: ConnectionState): Step => ({ state, command: { kind: 'probe' } });
 const opened = (failures: number, { now }: StepContext): Step => ({
   state: { kind: 'connected', since: now, failures },
 });
@@ -122,60 +123,50 @@ interface Table {
   readonly trying: Rules<StateOf<'reconnecting'>>;
 }
 
+/** What changes nothing, wherever a row does not say otherwise. */
+const STAY: Rules<ConnectionState> = {
+  connect: stay,
+  disconnect: stay,
+  opened: stay,
+  failed: stay,
+  refused: stay,
+  due: stay,
+  wake: stay,
+  offline: stay,
+};
+/** What ends any wish for a connection. */
+const END = { ...STAY, disconnect: leave, refused: giveUp };
+
 const TABLE: Table = {
   disconnected: {
+    ...STAY,
     connect: () => ({ state: { kind: 'connecting' }, command: { kind: 'open' } }),
     disconnect: () => stay({ kind: 'disconnected' }),
-    opened: stay,
-    failed: stay,
-    refused: stay,
-    due: stay,
-    wake: stay,
-    offline: stay,
   },
   connecting: {
-    connect: stay,
-    disconnect: leave,
+    ...END,
     opened: (_, __, context) => opened(0, context),
     failed: (_, event, context) => retry(1, event, context),
-    refused: giveUp,
-    due: stay,
-    wake: stay,
-    offline: stay,
   },
   connected: {
-    connect: stay,
-    disconnect: leave,
-    opened: stay,
+    ...END,
     failed: (state, event, context) =>
       retry(context.now - state.since >= LASTING_MS ? 1 : state.failures + 1, event, context),
-    refused: giveUp,
-    due: stay,
     // The line may be dead without having been told: a machine that slept, another network.
-    wake: (state) => ({ state, command: { kind: 'probe' } }),
+    wake: probe,
     // What the system says of the network is not always true of ours (a server on this machine).
-    offline: (state) => ({ state, command: { kind: 'probe' } }),
+    offline: probe,
   },
   waiting: {
-    connect: stay,
-    disconnect: leave,
-    opened: stay,
-    failed: stay,
-    refused: giveUp,
+    ...END,
     due: tryNow,
     wake: (state, _, { now }) =>
       state.notBefore > now ? { state, command: { kind: 'wait', ms: state.notBefore - now } } : tryNow(state),
-    offline: stay,
   },
   trying: {
-    connect: stay,
-    disconnect: leave,
+    ...END,
     opened: (state, _, context) => opened(state.failures, context),
     failed: (state, event, context) => retry(state.failures + 1, event, context),
-    refused: giveUp,
-    due: stay,
-    wake: stay,
-    offline: stay,
   },
 };
 

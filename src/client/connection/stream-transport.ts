@@ -1,7 +1,7 @@
 /** Reading by one stream of NDJSON over `fetch`: `POST /v1/streams`, changed by `PATCH` (protocol section 2). */
 import type { ControlData } from '../../protocol/control.ts';
 import type { Event } from '../../protocol/event.ts';
-import { createLineSplitter } from '../../protocol/ndjson.ts';
+import { MAX_LINE_LENGTH } from '../../protocol/ndjson.ts';
 import { piecesOf } from '../pieces.ts';
 import { endOf } from './answers.ts';
 import type { OpenTransport, TransportEnd } from './transport.ts';
@@ -62,16 +62,19 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
       end(endOf(answer, topics));
       return;
     }
-    const lines = createLineSplitter(take);
     const decoder = new TextDecoder();
+    let rest = '';
     let why: 'ended' | 'malformed' = 'ended';
     try {
       for await (const piece of piecesOf(answer.body)) {
         lastHeard = clock();
-        const text = decoder.decode(piece, { stream: true });
+        const [first = '', ...others] = decoder.decode(piece, { stream: true }).split('\n');
+        const lines = [rest + first, ...others];
+        rest = lines.pop() ?? '';
         // A line that is neither an event nor a control event, or has no end: whoever speaks here is not a server of this protocol.
         why = 'malformed';
-        lines.push(text);
+        if (rest.length > MAX_LINE_LENGTH) break;
+        lines.forEach(take);
         why = 'ended';
       }
     } catch {

@@ -15,7 +15,8 @@ import { createEventBuffer, type EventBuffer } from './event-buffer.ts';
 import type { Plannable } from './plan.ts';
 import type { Parameters, Wire } from './wire.ts';
 
-const PRIORITIES: Readonly<Record<Priority, number>> = { low: 0, normal: 1, high: 2, critical: 3 };
+/** In ascending order. */
+const PRIORITIES: readonly Priority[] = ['low', 'normal', 'high', 'critical'];
 
 /** The end of a loop over a subscription that the server refuses. */
 export class SubscriptionRefused extends Error {
@@ -91,7 +92,7 @@ export function createLiveSubscription<Data>(
     shape: JSON.stringify(parameters),
     presence,
     presenceOnly: presence && observer.onEvent === undefined,
-    priority: PRIORITIES[priority],
+    priority: PRIORITIES.indexOf(priority),
     joining: false,
     wire: undefined,
     parameters,

@@ -1,5 +1,6 @@
 /** Several tabs in one process: each with locks, channel and life of its own, over one app. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { openStream } from '../../../src/client/connection/stream-transport.ts';
 import { type SharedConnection, shareConnection } from '../../../src/client/tabs/share-connection.ts';
 import { TestApp } from '../../http/app.ts';
 import { listen, type System, systems, untilLive } from '../links.ts';
@@ -39,7 +40,7 @@ function tabs() {
       } as unknown as LockManager;
       const state = { hidden: false };
       const share = shareConnection({ name, locks, Channel: BroadcastChannel, hidden: () => state.hidden });
-      const made = system({ app, elsewhere: share.elsewhere, random: () => 0 });
+      const made = system({ app, open: (...all) => (share.elsewhere() ?? openStream)(...all), random: () => 0 });
       share.start(made.link);
       const close = () => {
         made.link.close();
