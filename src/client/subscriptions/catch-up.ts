@@ -9,7 +9,7 @@ import type { LiveSubscription } from './live-subscription.ts';
  * Reads all there is, from where the subscription stands, and gives it to it.
  *
  * @param wanted whether it still is to be read
- * @returns why not all was read
+ * @returns why it could not be read; what is not wanted any more is left, and may be read from the place that was reached
  */
 export async function catchUp(
   subscription: LiveSubscription,

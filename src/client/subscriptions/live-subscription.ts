@@ -11,12 +11,24 @@ import type {
   SubscriptionObserver,
   SubscriptionState,
 } from '../subscription.ts';
-import { createEventBuffer, type EventBuffer } from './event-buffer.ts';
 import type { Plannable } from './plan.ts';
-import type { Parameters, Wire } from './wire.ts';
+import type { Wire } from './wire.ts';
 
 /** In ascending order. */
 const PRIORITIES: readonly Priority[] = ['low', 'normal', 'high', 'critical'];
+
+/** The most events that wait for a loop; when so few are left, there is room again. */
+const FULL = 1000;
+const ROOM = 500;
+
+/** A loop over the events. */
+interface Loop<Data> {
+  /** Until it takes them. */
+  readonly waiting: Event<Data>[];
+  full: boolean;
+  /** Lets it look again. */
+  wake(): void;
+}
 
 /** The end of a loop over a subscription that the server refuses. */
 export class SubscriptionRefused extends Error {
@@ -39,7 +51,6 @@ export interface LiveSubscriptionContext {
 
 export interface LiveSubscription<Data = unknown> extends Subscription<Data>, Plannable {
   readonly presence: boolean;
-  readonly parameters: Parameters;
   position(): Cursor | undefined;
   /** How to read history for it: on from where it stands, else from where it wants to begin. `undefined` where it wants none. */
   history(): TopicRequest | undefined;
@@ -73,11 +84,11 @@ export function createLiveSubscription<Data>(
   };
   const start = { after, since: since instanceof Date ? since.toISOString() : since, last };
   const beginsWithHistory = (after ?? 'latest') !== 'latest' || since !== undefined || last !== undefined;
-  const buffers = new Set<EventBuffer<Data>>();
+  const loops = new Set<Loop<Data>>();
   let state: SubscriptionState = { kind: 'waiting' };
   let position: Cursor | undefined;
 
-  const suspended = () => [...buffers].some(({ full }) => full);
+  const suspended = () => [...loops].some(({ full }) => full);
 
   function call(tell: () => void): void {
     try {
@@ -95,7 +106,6 @@ export function createLiveSubscription<Data>(
     priority: PRIORITIES.indexOf(priority),
     joining: false,
     wire: undefined,
-    parameters,
     position: () => position,
     get state() {
       return state;
@@ -114,7 +124,10 @@ export function createLiveSubscription<Data>(
       position = at ?? position;
       // Its type is what the application says of it; the server was not asked to check it.
       const told = event as Event<Data>;
-      for (const buffer of buffers) buffer.push(told);
+      for (const loop of loops) {
+        if (loop.waiting.push(told) >= FULL) loop.full = true;
+        loop.wake();
+      }
       call(() => observer.onEvent?.(told));
       if (suspended()) changed();
     },
@@ -140,23 +153,36 @@ export function createLiveSubscription<Data>(
       if (state.kind === 'closed' || JSON.stringify(state) === JSON.stringify(next)) return;
       state = next;
       call(() => observer.onState?.(next));
-      if (next.kind === 'refused') for (const buffer of buffers) buffer.end(new SubscriptionRefused(topic, next.code));
+      for (const { wake } of loops) wake();
     },
     close() {
       if (state.kind === 'closed') return;
       state = { kind: 'closed' };
-      for (const buffer of buffers) buffer.end();
+      for (const { wake } of loops) wake();
       changed();
     },
-    [Symbol.asyncIterator]() {
-      const buffer: EventBuffer<Data> = createEventBuffer(changed, () => {
-        buffers.delete(buffer);
+    async *[Symbol.asyncIterator]() {
+      const loop: Loop<Data> = { waiting: [], full: false, wake: () => {} };
+      loops.add(loop);
+      try {
+        for (;;) {
+          const event = loop.waiting.shift();
+          if (loop.full && loop.waiting.length <= ROOM) {
+            loop.full = false;
+            changed();
+          }
+          if (event !== undefined) yield event;
+          else if (state.kind === 'closed') return;
+          else if (state.kind === 'refused') throw new SubscriptionRefused(topic, state.code);
+          else
+            await new Promise<void>((resolve) => {
+              loop.wake = resolve;
+            });
+        }
+      } finally {
+        loops.delete(loop);
         changed();
-      });
-      if (state.kind === 'closed') buffer.end();
-      else if (state.kind === 'refused') buffer.end(new SubscriptionRefused(topic, state.code));
-      else buffers.add(buffer);
-      return buffer;
+      }
     },
   };
 }

@@ -2,10 +2,7 @@
 import type { Gap } from '../../protocol/control.ts';
 import { type Cursor, formatCompoundCursor, parseCursor } from '../../protocol/cursor.ts';
 import type { WantedTopic } from '../connection/topic-sync.ts';
-import type { TopicRequest } from '../connection/transport.ts';
-
-/** What is asked for of a topic, besides where to begin. */
-export type Parameters = Pick<TopicRequest, 'filter' | 'types' | 'conflate'>;
+import type { LiveSubscription } from './live-subscription.ts';
 
 /**
  * What an event is to a reading: to be told; seen before; too late, after others that should have come later; or of another log, of which
@@ -16,6 +13,8 @@ export type Arrival = 'new' | 'repeated' | 'late' | 'foreign';
 export interface Wire extends WantedTopic {
   /** See `Plannable`. */
   readonly shape: string;
+  /** Whose it is. */
+  subscriptions: readonly LiveSubscription[];
   /** Whether replay is over, of all that it is to read. */
   live: boolean;
   /** Everything up to here was told; `undefined` while it is not known. */
@@ -34,8 +33,8 @@ export interface Wire extends WantedTopic {
   skip(gap: Gap): Cursor | undefined;
 }
 
-/** @param parameters what is asked for of the topic, besides where to begin */
-export function createWire(topic: string, shape: string, parameters: Parameters): Wire {
+/** @param shape what is asked for of the topic, besides where to begin, as JSON */
+export function createWire(topic: string, shape: string): Wire {
   let mark = {};
   /** How many want to be told of members. */
   let presence = 0;
@@ -60,13 +59,14 @@ export function createWire(topic: string, shape: string, parameters: Parameters)
   return {
     topic,
     shape,
+    subscriptions: [],
     live: false,
     position,
     mark: () => mark,
     newest: () => newest,
     request() {
       const after = positions.length > 0 ? formatCompoundCursor(positions) : 'latest';
-      return { topic, after, ...parameters, presence: presence > 0 || undefined };
+      return { topic, after, ...JSON.parse(shape), presence: presence > 0 || undefined };
     },
     setPresence(wanted) {
       // A topic that is read anew begins with all of its members.
