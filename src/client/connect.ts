@@ -123,8 +123,7 @@ export function connect(options: ConnectOptions): Link {
       };
     },
     async renewToken() {
-      const used = await token.get();
-      await token.renew(used === false ? undefined : used);
+      await token.renew();
       subscriptions.retryRefused();
     },
     reopen: subscriptions.reopen,

@@ -68,7 +68,7 @@ export function createRequest({ url, fetch, token, clock }: RequestContext): Req
         method,
         headers: {
           Accept: stream ? NDJSON : 'application/json',
-          ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
+          ...(bearer && { Authorization: `Bearer ${bearer}` }),
           ...(body !== undefined && { 'Content-Type': 'application/json' }),
           ...headers,
         },
@@ -77,7 +77,7 @@ export function createRequest({ url, fetch, token, clock }: RequestContext): Req
         redirect: 'manual',
         cache: 'no-store',
         keepalive,
-        signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
+        signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
       });
       return await read(response, stream, clock());
     } catch {
@@ -93,7 +93,7 @@ export function createRequest({ url, fetch, token, clock }: RequestContext): Req
     const bearer = await token.get();
     if (bearer === false) return { kind: 'unreachable', why: 'token' };
     const answer = await send(method, path, options, bearer);
-    if (answer.kind !== 'refused' || answer.status !== 401 || bearer === undefined) return answer;
+    if (answer.kind !== 'refused' || answer.status !== 401 || !bearer) return answer;
     const fresh = await token.renew(bearer);
     return fresh && fresh !== bearer ? send(method, path, options, fresh) : answer;
   };

@@ -91,11 +91,11 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     const next = step(before, event, { now: clock(), random });
     state = next.state;
     const { command } = next;
-    if (command !== undefined && command.kind !== 'probe') clearTimeout(due);
-    if (command?.kind === 'open') open();
-    else if (command?.kind === 'wait') due = setTimeout(() => dispatch({ kind: 'due' }), command.ms);
-    else if (command?.kind === 'probe') void probe();
-    else if (command?.kind === 'abort') abort();
+    if (command === 'probe') void probe();
+    else if (command) clearTimeout(due);
+    if (command === 'open') open();
+    else if (command === 'abort') abort();
+    else if (typeof command === 'object') due = setTimeout(() => dispatch({ kind: 'due' }), command.wait);
     if (state !== before) observer.changed();
   }
 
@@ -151,8 +151,9 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     const left = observer.wanted().length;
     if (code === 'too-many-topics') observer.tooMany(left - 1);
     // Where the server does not say which, it is any of them: then it may be the only one there is.
-    else if (topics.length === 1) for (const { topic } of topics) observer.refused(topic, code);
-    else for (const topic of refused ?? []) observer.refused(topic, code);
+    else
+      for (const topic of topics.length === 1 ? topics.map((each) => each.topic) : (refused ?? []))
+        observer.refused(topic, code);
     return observer.wanted().length < left;
   }
 
@@ -192,7 +193,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     wake: () => dispatch({ kind: 'wake' }),
     reopen() {
       if (state.kind === 'connected') end({ ...SILENT, retryAfter: 0 });
-      else if (transport !== undefined) open();
+      else if (transport) open();
       dispatch({ kind: 'wake' });
     },
     network() {

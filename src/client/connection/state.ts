@@ -57,12 +57,8 @@ export type ConnectionEvent<Kind extends keyof EventMembers = keyof EventMembers
   [Each in Kind]: { readonly kind: Each } & EventMembers[Each];
 }[Kind];
 
-/** What the driver does: open or abort an attempt, wait, find out whether the line still lives. */
-export type Command =
-  | { readonly kind: 'open' }
-  | { readonly kind: 'abort' }
-  | { readonly kind: 'wait'; readonly ms: number }
-  | { readonly kind: 'probe' };
+/** What the driver does: open or abort an attempt, find out whether the line still lives, or wait for so many ms. */
+export type Command = 'open' | 'abort' | 'probe' | { readonly wait: number };
 
 export interface Step {
   readonly state: ConnectionState;
@@ -84,10 +80,10 @@ type Rules<State> = {
 };
 
 const stay = (state: ConnectionState): Step => ({ state });
-const leave = (): Step => ({ state: { kind: 'disconnected' }, command: { kind: 'abort' } });
+const leave = (): Step => ({ state: { kind: 'disconnected' }, command: 'abort' });
 const giveUp = (_: ConnectionState, { trouble }: { readonly trouble: Trouble }): Step => ({
   state: { kind: 'disconnected', trouble },
-  command: { kind: 'abort' },
+  command: 'abort',
 });
 
 /** Waits for the next attempt, after so many failures. */
@@ -102,15 +98,15 @@ function retry(
   const spread = isSpread ? 0 : Math.min(backoff(failures, random), asked > 0 ? 1000 : 30_000);
   return {
     state: { kind: 'reconnecting', phase: 'waiting', failures, trouble, notBefore: now + asked },
-    command: { kind: 'wait', ms: asked + spread },
+    command: { wait: asked + spread },
   };
 }
 
 function tryNow(state: StateOf<'reconnecting'>): Step {
-  return { state: { ...state, phase: 'trying' }, command: { kind: 'open' } };
+  return { state: { ...state, phase: 'trying' }, command: 'open' };
 }
 
-const probe = (state: ConnectionState): Step => ({ state, command: { kind: 'probe' } });
+const probe = (state: ConnectionState): Step => ({ state, command: 'probe' });
 const opened = (failures: number, { now }: StepContext): Step => ({
   state: { kind: 'connected', since: now, failures },
 });
@@ -140,7 +136,7 @@ const END = { ...STAY, disconnect: leave, refused: giveUp };
 const TABLE: Table = {
   disconnected: {
     ...STAY,
-    connect: () => ({ state: { kind: 'connecting' }, command: { kind: 'open' } }),
+    connect: () => ({ state: { kind: 'connecting' }, command: 'open' }),
     disconnect: () => stay({ kind: 'disconnected' }),
   },
   connecting: {
@@ -161,7 +157,7 @@ const TABLE: Table = {
     ...END,
     due: tryNow,
     wake: (state, _, { now }) =>
-      state.notBefore > now ? { state, command: { kind: 'wait', ms: state.notBefore - now } } : tryNow(state),
+      state.notBefore > now ? { state, command: { wait: state.notBefore - now } } : tryNow(state),
   },
   trying: {
     ...END,

@@ -43,7 +43,7 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
     const value: Event | ControlLine = JSON.parse(line);
     if (!('control' in value)) {
       // Before its `$open` this is nobody's stream that we know.
-      if (path === undefined) throw new SyntaxError('not a stream');
+      if (!path) throw new SyntaxError('not a stream');
       observer.event(value);
       return;
     }
@@ -89,10 +89,9 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
     kind: 'stream',
     lastHeard: () => lastHeard,
     async change(add, remove) {
-      const body = { add: add.length > 0 ? add : undefined, remove: remove.length > 0 ? remove : undefined };
-      const answer = path === undefined || done ? undefined : await request('PATCH', path, { body, signal });
+      const answer = !path || done ? undefined : await request('PATCH', path, { body: { add, remove }, signal });
       if (answer?.kind === 'ok') return undefined;
-      return answer === undefined ? { trouble: { kind: 'lost', why: 'ended' } } : endOf(answer, add);
+      return answer ? endOf(answer, add) : { trouble: { kind: 'lost', why: 'ended' } };
     },
     async renew() {
       return path !== undefined && (await request('PUT', `${path}/token`, { signal })).kind === 'ok';

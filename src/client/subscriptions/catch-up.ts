@@ -19,18 +19,18 @@ export async function catchUp(
   // A loop over the subscription may be slower than the server: then it is wanted no more for a while.
   for (;;) {
     const topic = subscription.history();
-    if (topic === undefined) break;
+    if (!topic) break;
     const page = await readPage(request, [topic]);
     if (!wanted()) break;
     if ('trouble' in page) return page;
     const { gap, events, cursor, more } = page;
-    if (gap !== undefined) subscription.miss(gap, parseCursor(gap.reason === 'ahead' ? gap.latest : gap.oldest));
+    if (gap) subscription.miss(gap, parseCursor(gap.reason === 'ahead' ? gap.latest : gap.oldest));
     for (const event of events) {
       const at = parseCursor(event.id ?? '');
-      if (at !== undefined) subscription.take(event, at);
+      if (at) subscription.take(event, at);
     }
     const [end] = positionsOf(subscription.topic, parseCompoundCursor(cursor) ?? []);
-    if (end !== undefined) subscription.reach(end);
+    if (end) subscription.reach(end);
     if (!more) break;
   }
   return undefined;

@@ -37,7 +37,7 @@ export class SubscriptionRefused extends Error {
   readonly code: string;
 
   constructor(topic: string, code: string) {
-    super(`the subscription to ${topic} was refused: ${code}`);
+    super(`${topic} was refused: ${code}`);
     this.code = code;
   }
 }
@@ -115,12 +115,11 @@ export function createLiveSubscription<Data>(
     },
     suspended,
     history() {
-      if (position === undefined && !beginsWithHistory) return undefined;
-      return { topic, ...(position === undefined ? start : { after: formatCursor(position) }), ...parameters };
+      if (!position && !beginsWithHistory) return undefined;
+      return { topic, ...(position ? { after: formatCursor(position) } : start), ...parameters };
     },
     take(event, at) {
-      if (state.kind === 'closed' || (at !== undefined && at.epoch === position?.epoch && at.seq <= position.seq))
-        return;
+      if (state.kind === 'closed' || (at && at.epoch === position?.epoch && at.seq <= position.seq)) return;
       position = at ?? position;
       // Its type is what the application says of it; the server was not asked to check it.
       const told = event as Event<Data>;
@@ -132,14 +131,14 @@ export function createLiveSubscription<Data>(
       if (suspended()) changed();
     },
     reach(at) {
-      if (position === undefined || (position.epoch === at.epoch && position.seq < at.seq)) position = at;
+      if (!position || (position.epoch === at.epoch && position.seq < at.seq)) position = at;
     },
     miss(gap, to) {
-      const has = position !== undefined && position.epoch === to?.epoch && position.seq >= to.seq;
+      const has = position && position.epoch === to?.epoch && position.seq >= to.seq;
       // Whoever has what lies after the gap misses nothing.
       if (has && gap.reason !== 'ahead' && gap.reason !== 'disordered') return;
       position = to;
-      if (observer.onGap !== undefined) call(() => observer.onGap?.(gap));
+      if (observer.onGap) call(() => observer.onGap?.(gap));
       else if (beginsWithHistory && !start.after?.includes('-')) {
         position = undefined;
         this.wire = undefined;
@@ -171,7 +170,7 @@ export function createLiveSubscription<Data>(
             loop.full = false;
             changed();
           }
-          if (event !== undefined) yield event;
+          if (event) yield event;
           else if (state.kind === 'closed') return;
           else if (state.kind === 'refused') throw new SubscriptionRefused(topic, state.code);
           else

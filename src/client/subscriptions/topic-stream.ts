@@ -38,7 +38,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
     subscription.wire = wire;
     subscription.enter({ kind: 'waiting' });
     subscription.joining = !subscription.presenceOnly;
-    if (subscription.joining && subscription.history() !== undefined) void read(subscription, wire);
+    if (subscription.joining && subscription.history()) void read(subscription, wire);
     else settle(subscription, wire);
   }
 
@@ -53,7 +53,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
         subscription.wire = undefined;
         return;
       }
-      if (end === undefined) break;
+      if (!end) break;
       if (isFinal(end.trouble)) {
         observer.refused([subscription], end.trouble.code);
         return;
@@ -62,7 +62,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
     }
     const has = subscription.position();
     // What the wire has passed meanwhile it reads once more, and those who have it leave it out.
-    if (has !== undefined) wire.include(has);
+    if (has) wire.include(has);
     subscription.joining = false;
     connection.update();
     settle(subscription, wire);
@@ -70,23 +70,23 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
 
   /** The wire is live: whoever wanted no history begins here. */
   function settle(subscription: LiveSubscription, wire: Wire): void {
-    if (!wire.live || (subscription.joining && subscription.history() !== undefined)) return;
+    if (!wire.live || (subscription.joining && subscription.history())) return;
     const at = wire.newest();
-    if (subscription.joining && at !== undefined) subscription.reach(at);
+    if (subscription.joining && at) subscription.reach(at);
     subscription.joining = false;
     subscription.enter({ kind: 'live' });
   }
 
   function take(event: Event): void {
     const wire = wires.get(event.topic);
-    if (wire === undefined) return;
+    if (!wire) return;
     const taking = wire.subscriptions.filter(({ joining }) => !joining);
     observer.onEvent?.(event);
     const has = wire.position();
     const { arrival, at } = event.id === undefined ? {} : wire.arrive(event.id);
     if (arrival === 'repeated') return;
     // No server does this; so nobody can know what else is missing. What came too late cannot be told any more: its place has been passed.
-    if (at !== undefined && has !== undefined && arrival !== 'new') {
+    if (at && has && arrival !== 'new') {
       observer.onError(new Error(`an event of ${event.topic} came out of its order`));
       const to = arrival === 'late' ? has : { ...at, seq: at.seq - 1 };
       const oldest = formatCursor(to);

@@ -81,12 +81,12 @@ export function createWire(topic: string, shape: string): Wire {
     },
     arrive(id) {
       const at = parseCursor(id);
-      if (at === undefined) throw new SyntaxError('not a cursor');
+      if (!at) throw new SyntaxError('not a cursor');
       const now = position();
-      const foreign = now !== undefined && now.epoch !== at.epoch;
-      if (now !== undefined && !foreign && at.seq <= now.seq)
+      const foreign = now && now.epoch !== at.epoch;
+      if (now && !foreign && at.seq <= now.seq)
         return { arrival: at.seq <= whole || at.seq === now.seq ? 'repeated' : 'late', at };
-      if (now === undefined || foreign) begin({ ...at, seq: at.seq - 1 });
+      if (!now || foreign) begin({ ...at, seq: at.seq - 1 });
       move(at);
       if (at.seq === whole + 1) whole = at.seq;
       return { arrival: foreign ? 'foreign' : 'new', at };
@@ -95,12 +95,12 @@ export function createWire(topic: string, shape: string): Wire {
       const [next] = told;
       const now = position();
       if (told.length > 1) positions = told;
-      else if (next !== undefined && now === undefined) begin(next);
-      else if (next !== undefined && next.epoch === now?.epoch && next.seq > now.seq) move(next);
+      else if (next && !now) begin(next);
+      else if (next && next.epoch === now?.epoch && next.seq > now.seq) move(next);
     },
     skip({ reason, oldest, latest }) {
       const to = parseCursor(reason === 'ahead' ? latest : oldest);
-      if (to !== undefined) begin(to);
+      if (to) begin(to);
       return to;
     },
   };
