@@ -1,0 +1,41 @@
+/** The widget as one file for `<script type="module">`, made from its source by esbuild. The published package has it made already. */
+import { fileURLToPath } from 'node:url';
+import type { BuildOptions, Metafile } from 'esbuild';
+
+export interface Bundle {
+  readonly text: string;
+  /** What went into it. */
+  readonly metafile: Metafile;
+}
+
+/**
+ * Names of members that only the widget's own files use, and that neither the wire nor the DOM has: they are shortened. A name that is
+ * missing here costs some bytes; one that is here and used by something else would break it, as the tests in the browser would show.
+ */
+const OWN_NAMES = [
+  ...['again', 'entered', 'failures', 'heard', 'late', 'phase', 'random', 'since'],
+  ...['address', 'join', 'leave', 'statusesOf', 'tell', 'topics', 'wake', 'watch'],
+  ...['expiring', 'newestOnly', 'observer', 'pause', 'pending', 'settled', 'take', 'takeGap', 'takePage'],
+  ...['locale', 'miss', 'receive', 'redraw', 'reset', 'say', 'settle', 'show', 'tree', 'update', 'whole'],
+];
+
+const OPTIONS = {
+  entryPoints: [fileURLToPath(new URL('../widget/define.ts', import.meta.url))],
+  bundle: true,
+  write: false,
+  metafile: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2024',
+  charset: 'utf8',
+  legalComments: 'none',
+  mangleProps: new RegExp(`^(?:${OWN_NAMES.join('|')})$`),
+  logLevel: 'silent',
+} as const satisfies BuildOptions;
+
+/** @throws where esbuild or the source is not there */
+export async function bundleWidget(): Promise<Bundle> {
+  const { build } = await import('esbuild');
+  const { outputFiles, metafile } = await build(OPTIONS);
+  return { text: outputFiles[0]?.text ?? '', metafile };
+}
