@@ -9,13 +9,13 @@ export interface Bundle {
 }
 
 /**
- * Names of members that only the widget's own files use, and that neither the wire nor the DOM has: they are shortened. A name that is
- * missing here costs some bytes; one that is here and used by something else would break it, as the tests in the browser would show.
+ * Names of members that only the widget's own files use, and that neither the wire nor the platform has (`join` is one of an array's):
+ * they are shortened. One that is missing here costs some bytes.
  */
 const OWN_NAMES = [
-  ...['again', 'entered', 'failures', 'heard', 'late', 'phase', 'random', 'since'],
-  ...['address', 'join', 'leave', 'statusesOf', 'tell', 'topics', 'wake', 'watch'],
-  ...['expiring', 'newestOnly', 'observer', 'pause', 'pending', 'settled', 'take', 'takeGap', 'takePage'],
+  ...['again', 'entered', 'failures', 'heard', 'late', 'phase', 'since'],
+  ...['address', 'leave', 'statusesOf', 'tell', 'topics', 'wake', 'watch'],
+  ...['expiring', 'newestOnly', 'observer', 'pause', 'pending', 'settled', 'takeGap', 'takePage'],
   ...['locale', 'miss', 'receive', 'redraw', 'reset', 'say', 'settle', 'show', 'tree', 'update', 'whole'],
 ];
 
