@@ -113,9 +113,11 @@ export function step(state: LineState, event: LineEvent, { now, random, retry }:
       if (phase === 'checking') return stay;
       return wait(phase === 'open' && now - since > LASTING_MS ? 1 : failures + 1);
     case 'answered':
-      if (state.late || failures + 1 >= HOPELESS) return poll(Math.min(again * 2 || FIRST_AGAIN_MS, LAST_AGAIN_MS));
-      return wait(failures + 1);
     case 'unanswered':
+      // The stream may have opened meanwhile.
+      if (phase !== 'checking') return stay;
+      if (event === 'answered' && (state.late || failures + 1 >= HOPELESS))
+        return poll(Math.min(again * 2 || FIRST_AGAIN_MS, LAST_AGAIN_MS));
       return wait(failures + 1);
     case 'due':
       if (phase === 'opening') return enter('checking', undefined, { late: true });
