@@ -13,7 +13,7 @@ export interface Site {
 export interface PageOptions {
   /** Whether the page allows nothing but the widget itself, and no text to become markup. */
   readonly strict?: boolean;
-  readonly setUp?: (page: Page) => Promise<void>;
+  readonly setUp?: (page: Page) => Promise<unknown>;
 }
 
 export interface WidgetPage {
