@@ -82,7 +82,7 @@ export function createLine(address: LineAddress, changed: (line: Line) => void):
     const all = topics();
     for (const topic of refused.keys()) if (!all.has(topic)) refused.delete(topic);
     const wanted = [...all].filter((topic) => !refused.has(topic)).sort();
-    const isSame = String(wanted) === String(asked);
+    const isSame = JSON.stringify(wanted) === JSON.stringify(asked);
     asked = wanted;
     if (isSame) catchUp();
     else dispatch(wanted.length === 0 ? 'unwanted' : 'wanted');

@@ -234,6 +234,26 @@ describe.skipIf(CHROMIUM === undefined)('the widget', () => {
     await page.close();
   });
 
+  it('tells topics apart, whatever characters are in their names', async () => {
+    const [one, two] = [topicOf('x'), topicOf('y')];
+    const odd = `${one},${two}`;
+    for (const topic of [one, two, odd]) await served.publish(topic, { data: topic });
+    const { page, parts } = await open(`<sluice-value topic="${odd}"></sluice-value>`);
+    await expect.poll(() => parts('sluice-value', 'value'), patient).toEqual([odd]);
+    await page.evaluate(
+      (topics) => {
+        document.querySelector('sluice-value')?.remove();
+        for (const topic of topics)
+          document.body.append(Object.assign(document.createElement('sluice-value'), { topic }));
+      },
+      [one, two],
+    );
+    await expect.poll(() => parts('sluice-value', 'value'), patient).toEqual([one, two]);
+    await served.publish(two, { data: 'next' });
+    await expect.poll(() => parts('sluice-value', 'value'), patient).toEqual([one, 'next']);
+    await page.close();
+  });
+
   it('says how the line is, in the words of the page if it has some', async () => {
     const topic = topicOf('status');
     const { page, text, attribute } = await open(
