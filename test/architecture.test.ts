@@ -37,6 +37,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'node/dev-page/page': [],
   // Runs in browsers: nothing of the server, and no package.
   client: ['protocol'],
+  // Runs on anybody's page: as little as will do.
+  widget: ['protocol'],
   cli: ['node', 'http', 'capture', 'records', 'store', 'store/postgres', 'protocol'],
   // The portable public entry, `src/index.ts`.
   '': ['http', 'auth', 'broker', 'bus', 'capture', 'records', 'store', 'protocol'],
@@ -58,6 +60,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   pino: ['node', 'cli'],
   'prom-client': ['node'],
   commander: ['cli'],
+  // Where it is installed, in development.
+  esbuild: ['node/bundle-widget.ts'],
 };
 
 /** Where Node itself may be used: these rooms, and as types only these files. */

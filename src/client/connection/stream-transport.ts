@@ -43,7 +43,7 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
     const value: Event | ControlLine = JSON.parse(line);
     if (!('control' in value)) {
       // Before its `$open` this is nobody's stream that we know.
-      if (!path) throw new SyntaxError('not a stream');
+      if (!path) throw new SyntaxError(line);
       observer.event(value);
       return;
     }

@@ -4,6 +4,7 @@ import { readPage } from '../connection/page.ts';
 import type { TransportEnd } from '../connection/transport.ts';
 import type { Request } from '../request.ts';
 import type { LiveSubscription } from './live-subscription.ts';
+import { endOfGap } from './wire.ts';
 
 /**
  * Reads all there is, from where the subscription stands, and gives it to it.
@@ -24,7 +25,7 @@ export async function catchUp(
     if (!wanted()) break;
     if ('trouble' in page) return page;
     const { gap, events, cursor, more } = page;
-    if (gap) subscription.miss(gap, parseCursor(gap.reason === 'ahead' ? gap.latest : gap.oldest));
+    if (gap) subscription.miss(gap, endOfGap(gap));
     for (const event of events) {
       const at = parseCursor(event.id ?? '');
       if (at) subscription.take(event, at);

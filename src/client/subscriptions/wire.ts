@@ -10,6 +10,11 @@ import type { LiveSubscription } from './live-subscription.ts';
  */
 export type Arrival = 'new' | 'repeated' | 'late' | 'foreign';
 
+/** Where delivery goes on after a gap (protocol section 2.6). */
+export function endOfGap({ reason, oldest, latest }: Gap): Cursor | undefined {
+  return parseCursor(reason === 'ahead' ? latest : oldest);
+}
+
 export interface Wire extends WantedTopic {
   /** See `Plannable`. */
   readonly shape: string;
@@ -81,7 +86,7 @@ export function createWire(topic: string, shape: string): Wire {
     },
     arrive(id) {
       const at = parseCursor(id);
-      if (!at) throw new SyntaxError('not a cursor');
+      if (!at) throw new SyntaxError(id);
       const now = position();
       const foreign = now && now.epoch !== at.epoch;
       if (now && !foreign && at.seq <= now.seq)
@@ -98,8 +103,8 @@ export function createWire(topic: string, shape: string): Wire {
       else if (next && !now) begin(next);
       else if (next && next.epoch === now?.epoch && next.seq > now.seq) move(next);
     },
-    skip({ reason, oldest, latest }) {
-      const to = parseCursor(reason === 'ahead' ? latest : oldest);
+    skip(gap) {
+      const to = endOfGap(gap);
       if (to) begin(to);
       return to;
     },
