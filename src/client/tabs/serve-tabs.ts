@@ -91,7 +91,10 @@ export function serveTabs({ line, locks, subscribe, status, observe }: ServeTabs
   function change({ id, add, remove }: Extract<Wish, { kind: 'change' }>): void {
     const subscriptions = all.get(id)?.subscriptions;
     // Of a reading that is not known only the change is: it has to begin anew.
-    if (subscriptions === undefined) return tell(id, 'ended', { trouble: LOST });
+    if (subscriptions === undefined) {
+      tell(id, 'ended', { trouble: LOST });
+      return;
+    }
     for (const topic of remove) {
       subscriptions.get(topic)?.close();
       subscriptions.delete(topic);
