@@ -21,6 +21,8 @@ export interface SeenEvent {
   readonly id: string | undefined;
   readonly data: unknown;
   readonly mutation: string | undefined;
+  /** When it came, ms since 1970. */
+  readonly at: number;
 }
 
 /** What a subscription was told. */
@@ -28,6 +30,8 @@ export interface TopicView {
   /** Where it began: the cursor when it was live at first, unless events came before. */
   start: string | undefined;
   state: string;
+  /** When it was live last, ms since 1970. */
+  liveAt: number | undefined;
   readonly events: SeenEvent[];
   readonly gaps: unknown[];
 }
@@ -64,15 +68,16 @@ export function openTab({ url, token, user, topics, collection, tabs, resolve, o
   if (observe) client.observe(() => statuses.push(client.status));
 
   function follow(topic: string, options: SubscribeOptions): void {
-    const view: TopicView = { start: undefined, state: 'waiting', events: [], gaps: [] };
+    const view: TopicView = { start: undefined, state: 'waiting', liveAt: undefined, events: [], gaps: [] };
     views[topic] = view;
     const subscription = client.subscribe(topic, options, {
       onEvent({ id, data, mutation }) {
-        view.events.push({ id, data, mutation });
+        view.events.push({ id, data, mutation, at: Date.now() });
       },
       onGap: (gap) => view.gaps.push(gap),
       onState({ kind }) {
         view.state = kind;
+        if (kind === 'live') view.liveAt = Date.now();
         if (kind === 'live' && view.events.length === 0) view.start ??= subscription.cursor;
       },
     });
