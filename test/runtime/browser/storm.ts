@@ -1,10 +1,10 @@
 /** A storm over two tabs of one browser: random steps by a seed, until all is calm again. */
-import type { Browser, BrowserContext } from 'playwright-core';
 import type { SubscribeOptions } from '../../../src/client/index.ts';
 import { seededRandom } from '../../support/random.ts';
 import { pause } from '../../support/until.ts';
 import type { TabView } from './page.ts';
 import type { Pages } from './pages.ts';
+import type { PlainChromium } from './plain-chromium.ts';
 import type { System } from './system.ts';
 import { openTab, type Tab } from './tab.ts';
 
@@ -19,7 +19,6 @@ export interface KeptWrite {
 export interface Storm {
   /** What is published to. */
   readonly topics: readonly [string, string];
-  readonly context: BrowserContext;
   readonly kept: readonly KeptWrite[];
   /** What tabs that are gone had been told. */
   readonly gone: readonly TabView[];
@@ -40,9 +39,13 @@ interface Step {
   readonly take: () => unknown;
 }
 
-export async function openStorm(browser: Browser, pages: Pages, system: System, seed: number): Promise<Storm> {
+export async function openStorm(
+  { context, empty: cover }: PlainChromium,
+  pages: Pages,
+  system: System,
+  seed: number,
+): Promise<Storm> {
   const random = seededRandom(seed);
-  const context = await browser.newContext();
   const user = `storm-${seed}`;
   const token = await system.token(user);
   const topics = [`storm:${seed}:a`, `storm:${seed}:b`] as const;
@@ -174,8 +177,11 @@ export async function openStorm(browser: Browser, pages: Pages, system: System, 
     open: { weight: () => empty().length * 4, take: () => open(one(empty())) },
     freeze: writing(async (tab) => {
       frozen.add(tab);
+      await cover.bringToFront();
       await tab.setFrozen(true);
-    }, 0.7),
+    }, 1.5),
+    show: writing((tab) => tab.page.bringToFront(), 1.5),
+    hide: { weight: always(0.5), take: () => cover.bringToFront() },
     thaw: { weight: () => frozen.size * 2, take: () => thaw(one([...frozen])) },
     kill: { weight: () => (system.running() ? 1.5 : 0), take: system.kill },
     start: { weight: () => (system.running() ? 0 : 4), take: system.start },
@@ -205,7 +211,6 @@ export async function openStorm(browser: Browser, pages: Pages, system: System, 
   await open(1);
   return {
     topics,
-    context,
     kept,
     gone,
     trace,

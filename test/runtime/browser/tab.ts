@@ -16,7 +16,7 @@ export interface Tab {
   reload(offline?: boolean): Promise<void>;
   /** The page is gone at once, as when the browser's process of it fails. */
   crash(): Promise<void>;
-  /** As the browser does with pages that nobody sees. */
+  /** As a browser does with pages that nobody sees: this one must be hidden. */
   setFrozen(frozen: boolean): Promise<void>;
   close(): Promise<void>;
 }
