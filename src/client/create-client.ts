@@ -203,7 +203,8 @@ export function createClient(options: ClientOptions): Client {
           const timer = setTimeout(callback, ms);
           return () => clearTimeout(timer);
         },
-        schedule: queueMicrotask,
+        // Called bare: browsers want it so.
+        schedule: (callback) => queueMicrotask(callback),
       });
       opened.set(of, collection);
       return collection;
