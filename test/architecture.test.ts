@@ -40,6 +40,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Over the client, for what runs in the same places.
   react: ['client', 'protocol'],
   query: ['client', 'protocol'],
+  // Runs on anybody's page: as little as will do.
+  widget: ['protocol'],
   cli: ['node', 'http', 'capture', 'records', 'store', 'store/postgres', 'protocol'],
   // The portable public entry, `src/index.ts`.
   '': ['http', 'auth', 'broker', 'bus', 'capture', 'records', 'store', 'protocol'],
@@ -63,6 +65,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   react: ['react'],
   '@tanstack/query-core': ['query'],
+  // Where it is installed, in development.
+  esbuild: ['node/bundle-widget.ts'],
 };
 
 /** Where Node itself may be used: these rooms, and as types only these files. */

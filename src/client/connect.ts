@@ -1,8 +1,5 @@
 /** The smaller client: a connection and its subscriptions, and requests. `createClient` adds the rest. */
-
 import type { Event } from '../protocol/event.ts';
-import type { ConnectionView } from './connection/connection.ts';
-import type { Fallback } from './connection/fallback.ts';
 import type { OpenTransport } from './connection/transport.ts';
 import { createEnvironment, type Environment } from './environment.ts';
 import { createRequest, type Request } from './request.ts';
@@ -16,16 +13,14 @@ export interface ConnectOptions {
   readonly url: string;
   /** A token, or how to get a fresh one: asked at first, before the present one ends, and when it is refused. */
   readonly token?: TokenOption | undefined;
-  /** What to do where streams do not come through: `longPoll()`. Nothing unless told: then there is no connection. */
-  readonly fallback?: Fallback | undefined;
+  /** How to read: by a stream unless told; `longPoll().open` falls back on polls where streams do not come through. */
+  readonly open?: OpenTransport | undefined;
   /** The most topics at once, 50 unless told. Beyond it, subscriptions of the lowest priority wait. */
   readonly topics?: number | undefined;
   /** The most streams at once, 3 unless told: one for all topics, and others where one topic is read in several ways. */
   readonly streams?: number | undefined;
   /** Told of what goes wrong where nobody else can be told: what an observer threw, what no server should send. Else `console.error`. */
   readonly onError?: ((error: unknown) => void) | undefined;
-  /** How to read by another tab's connection: `undefined` while this one is to have its own. */
-  readonly elsewhere?: (() => OpenTransport | undefined) | undefined;
   /** Told every event, before its subscriptions are. */
   readonly onEvent?: ((event: Event) => void) | undefined;
   readonly fetch?: typeof fetch | undefined;
@@ -54,7 +49,7 @@ export interface Link {
   observe(listener: () => void): () => void;
   /** Asks for another token, and tries again what was refused. */
   renewToken(): Promise<void>;
-  /** What `elsewhere` says has changed. */
+  /** Whatever `open` opens now is another transport: opens anew, at once. */
   reopen(): void;
   /** Reads nothing until `resume`; every subscription keeps its place. */
   pause(): void;
@@ -62,20 +57,13 @@ export interface Link {
   close(): void;
 }
 
-const NOT_CONNECTED: ConnectionView = {
-  state: { kind: 'disconnected' },
-  transport: undefined,
-  obstacle: undefined,
-  lastHeartbeat: undefined,
-};
 const TOPICS = 50;
 const STREAMS = 3;
 
-/** @throws TypeError when the URL is none */
 export function connect(options: ConnectOptions): Link {
   const { clock = Date.now, random = Math.random, environment = createEnvironment() } = options;
   const onError = options.onError ?? ((error) => console.error(error));
-  const url = baseOf(options.url);
+  const url = options.url.replace(/\/+$/, '');
   // Looked up at each call, so that whoever replaces it later is heeded; called bare, as browsers want it.
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
   const token = createToken(options.token, onError);
@@ -94,8 +82,7 @@ export function connect(options: ConnectOptions): Link {
     clock,
     random,
     renewable: typeof options.token === 'function',
-    fallback: options.fallback,
-    elsewhere: options.elsewhere,
+    open: options.open,
     onEvent: options.onEvent,
     topics: options.topics ?? TOPICS,
     streams: options.streams ?? STREAMS,
@@ -112,15 +99,12 @@ export function connect(options: ConnectOptions): Link {
   });
 
   function read(): Status {
-    const [connection] = subscriptions.connections();
-    const { state, transport, obstacle, lastHeartbeat } = connection?.view() ?? NOT_CONNECTED;
+    const { state, ...view } = subscriptions.view();
     return {
+      ...view,
       state: state.kind,
-      lastHeartbeat,
       attempts: state.kind === 'reconnecting' ? state.failures : 0,
       trouble: 'trouble' in state ? state.trouble : undefined,
-      transport,
-      obstacle,
     };
   }
 
@@ -139,8 +123,7 @@ export function connect(options: ConnectOptions): Link {
       };
     },
     async renewToken() {
-      const used = await token.get();
-      await token.renew(used === false ? undefined : used);
+      await token.renew();
       subscriptions.retryRefused();
     },
     reopen: subscriptions.reopen,
@@ -151,10 +134,4 @@ export function connect(options: ConnectOptions): Link {
       subscriptions.close();
     },
   };
-}
-
-function baseOf(url: string): string {
-  const base = url.replace(/\/+$/, '');
-  const page = typeof location === 'object' ? location.href : undefined;
-  return new URL(`${base}/`, page).href.slice(0, -1);
 }

@@ -1,8 +1,8 @@
 /** The whole client: connection and subscriptions, writes that wait, records, presence, and one connection for all tabs. */
-import type { EventInput } from '../protocol/event.ts';
+import type { DefinitionOf } from '../protocol/definition.ts';
 import { type ConnectOptions, connect, type Link } from './connect.ts';
 import { backoff } from './connection/backoff.ts';
-import { longPoll } from './connection/fallback.ts';
+import { longPoll, type Obstacle } from './connection/fallback.ts';
 import { createEnvironment } from './environment.ts';
 import type { Resolve } from './outbox/conflict.ts';
 import { createOutbox } from './outbox/create-outbox.ts';
@@ -16,8 +16,9 @@ import { type Collection, type CollectionOptions, openCollection } from './recor
 import { createRoundTrip } from './round-trip.ts';
 import type { Status } from './status.ts';
 import { type SharedConnection, shareConnection } from './tabs/share-connection.ts';
+import type { TypedCollections, TypedPublish, TypedSubscribe } from './typed-client.ts';
 
-export interface ClientOptions extends Omit<ConnectOptions, 'elsewhere' | 'onEvent'> {
+export interface ClientOptions extends Omit<ConnectOptions, 'open' | 'onEvent'> {
   /** Whose client this is, as the token's `sub` says: what waits to be written, and the connection, are shared with tabs of the same user only. */
   readonly user?: string | undefined;
   /** Whether all tabs of this browser share one connection. Yes in pages, unless told. */
@@ -30,8 +31,12 @@ export interface ClientOptions extends Omit<ConnectOptions, 'elsewhere' | 'onEve
   readonly collections?: Readonly<Record<string, CollectionOptions>> | undefined;
 }
 
+const isPage = typeof document === 'object';
+
 /** The status of a client. The same object as long as nothing has changed. */
 export interface ClientStatus extends Status {
+  /** Why it is polls: what was seen of streams. */
+  readonly obstacle: Obstacle | undefined;
   readonly quality: Quality;
   /** ms, of a request and its answer. Measured every 30 s while somebody observes the status and sees the page. */
   readonly roundTrip: number | undefined;
@@ -41,12 +46,14 @@ export interface ClientStatus extends Status {
   readonly dead: number;
 }
 
-export interface Client extends Omit<Link, 'status' | 'reopen'> {
+/** @typeParam App what the server's definitions say of its topics and collections: `typeof app`, of what `createRealtime` made */
+export interface Client<App = unknown> extends Omit<Link, 'status' | 'reopen' | 'subscribe'> {
+  readonly subscribe: TypedSubscribe<DefinitionOf<App>>;
   readonly status: ClientStatus;
   /** Publishes, as soon as there is a server to publish to: atomically, each publish of a topic after the one before it. */
-  publish(topic: string, events: EventInput | readonly EventInput[]): Enqueued;
+  readonly publish: TypedPublish<DefinitionOf<App>>;
   /** A table of the server's database: records, live and local. The same object for the same name. */
-  collection(name: string): Collection<Enqueued>;
+  readonly collection: TypedCollections<DefinitionOf<App>>;
   /** Who is at a topic. To be closed when it is not needed any more. */
   presence(topic: string): Presence;
   readonly outbox: Omit<Outbox, 'enqueue' | 'close' | 'suspend' | 'resume' | 'settle' | 'wake'>;
@@ -61,25 +68,31 @@ export interface Client extends Omit<Link, 'status' | 'reopen'> {
  * const client = createClient({ url: 'https://api.example.com', token: () => fetchToken(), user: 'ada' });
  * client.subscribe('chat:lobby', { last: 20 }, { onEvent: ({ data }) => show(data) });
  * await client.publish('chat:lobby', { type: 'said', data: { text: 'Hello' } }).confirmed;
+ *
+ * // With what the server's code says of its topics and collections:
+ * import type { app } from '../server.ts';
+ * const typed = createClient<typeof app>({ url: 'https://api.example.com' });
  * ```
  */
+export function createClient<App = unknown>(options: ClientOptions): Client<App>;
 export function createClient(options: ClientOptions): Client {
+  // Said at once where it is wrong, rather than by a server that is never reached.
+  new URL(options.url, isPage ? document.baseURI : undefined);
   const { clock = Date.now, random = Math.random, environment = createEnvironment(), user, collections = {} } = options;
   const onError = options.onError ?? ((error: unknown) => console.error(error));
   const name = outboxName(options.url, user);
   const locks = typeof navigator === 'object' ? navigator.locks : undefined;
   const Channel = typeof BroadcastChannel === 'function' ? BroadcastChannel : undefined;
-  const isPage = typeof document === 'object';
   let share: SharedConnection | undefined;
   if ((options.tabs ?? isPage) && locks !== undefined && Channel !== undefined)
     share = shareConnection({ name: `${name}/tabs`, locks, Channel, hidden: environment.hidden });
 
+  const fallback = longPoll();
   const link = connect({
-    fallback: longPoll(),
     ...options,
     onError,
     environment,
-    elsewhere: share?.elsewhere,
+    open: (...request) => (share?.elsewhere() ?? fallback.open)(...request),
     // Whatever comes back on a stream need not be waited for any more.
     onEvent: ({ mutation }) => mutation !== undefined && outbox.settle(mutation),
   });
@@ -134,7 +147,10 @@ export function createClient(options: ClientOptions): Client {
   });
   writes.listen(changed);
   const stopListening = environment.listen({
-    network: outbox.wake,
+    network() {
+      fallback.network();
+      outbox.wake();
+    },
     offline: () => undefined,
     wake() {
       share?.resume();
@@ -154,7 +170,7 @@ export function createClient(options: ClientOptions): Client {
       else if (mutation.state !== 'acknowledged') queued += 1;
     }
     const quality = qualityOf(link.status.state, roundTrip);
-    return { ...link.status, quality, roundTrip, queued, dead };
+    return { ...link.status, obstacle: fallback.obstacle(), quality, roundTrip, queued, dead };
   }
 
   const { reads, pause, resume } = link;
@@ -191,7 +207,8 @@ export function createClient(options: ClientOptions): Client {
           const timer = setTimeout(callback, ms);
           return () => clearTimeout(timer);
         },
-        schedule: queueMicrotask,
+        // Called bare: browsers want it so.
+        schedule: (callback) => queueMicrotask(callback),
       });
       opened.set(of, collection);
       return collection;

@@ -4,7 +4,7 @@ export interface Signals {
   /** There is a network again, or another one. */
   network(): void;
   offline(): void;
-  /** The page is shown, or goes on after it was frozen. */
+  /** The page is shown, or goes on after it was frozen or left, be it seen or not. */
   wake(): void;
   /** The page is about to be frozen, or is left. */
   sleep?(): void;
@@ -29,9 +29,10 @@ export function createEnvironment(): Environment {
       const events = {
         online: network,
         offline,
-        pageshow: shown,
+        // Whoever was put to sleep goes on, also where nobody sees it.
+        pageshow: wake,
+        resume: wake,
         visibilitychange: shown,
-        resume: shown,
         freeze: sleep,
         pagehide: sleep,
       };

@@ -32,3 +32,9 @@ export type {
 } from './subscription.ts';
 export { SubscriptionRefused } from './subscriptions/live-subscription.ts';
 export type { TokenOption } from './token.ts';
+export type {
+  TypedCollection,
+  TypedObserver,
+  TypedQuery,
+  TypedSubscription,
+} from './typed-client.ts';

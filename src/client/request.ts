@@ -10,7 +10,13 @@ export type Answer =
   /** 2xx, in the representation that was asked for: what the JSON says, or a stream. `body` is `undefined` where there is none. */
   | { readonly kind: 'ok'; readonly status: number; readonly headers: Headers; readonly body: unknown }
   /** The server refuses, by a problem document (protocol section 7). */
-  | { readonly kind: 'refused'; readonly problem: Refusal; readonly retryAfter: number | undefined }
+  | {
+      readonly kind: 'refused';
+      readonly code: string;
+      readonly status: number;
+      readonly problem: Refusal;
+      readonly retryAfter: number | undefined;
+    }
   /** An answer that no Sluice server gives: of a proxy, a captive portal, another server. */
   | {
       readonly kind: 'strange';
@@ -62,7 +68,7 @@ export function createRequest({ url, fetch, token, clock }: RequestContext): Req
         method,
         headers: {
           Accept: stream ? NDJSON : 'application/json',
-          ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
+          ...(bearer && { Authorization: `Bearer ${bearer}` }),
           ...(body !== undefined && { 'Content-Type': 'application/json' }),
           ...headers,
         },
@@ -71,12 +77,13 @@ export function createRequest({ url, fetch, token, clock }: RequestContext): Req
         redirect: 'manual',
         cache: 'no-store',
         keepalive,
-        signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
+        signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
       });
       return await read(response, stream, clock());
     } catch {
       // `fetch` does not say why it failed, and what it says differs between runtimes.
-      return unreachable(late.signal.aborted ? 'timeout' : signal?.aborted ? 'aborted' : 'network');
+      const why = late.signal.aborted ? 'timeout' : signal?.aborted ? 'aborted' : 'network';
+      return { kind: 'unreachable', why } as const;
     } finally {
       clearTimeout(timer);
     }
@@ -84,43 +91,37 @@ export function createRequest({ url, fetch, token, clock }: RequestContext): Req
 
   return async (method, path, options = {}) => {
     const bearer = await token.get();
-    if (bearer === false) return unreachable('token');
+    if (bearer === false) return { kind: 'unreachable', why: 'token' };
     const answer = await send(method, path, options, bearer);
-    if (!isTokenRefusal(answer) || bearer === undefined) return answer;
+    if (answer.kind !== 'refused' || answer.status !== 401 || !bearer) return answer;
     const fresh = await token.renew(bearer);
-    if (fresh === false) return unreachable('token');
-    return fresh === bearer || fresh === undefined ? answer : send(method, path, options, fresh);
+    return fresh && fresh !== bearer ? send(method, path, options, fresh) : answer;
   };
-}
-
-/** Whether another token might help. */
-export function isTokenRefusal(answer: Answer): boolean {
-  return answer.kind === 'refused' && answer.problem.status === 401;
 }
 
 async function read(response: Response, stream: boolean, now: number): Promise<Answer> {
   const { status, headers, body } = response;
+  const type = headers.get('Content-Type') ?? '';
   const retryAfter = retryAfterOf(headers, now);
-  const strange = (what: 'redirect' | 'media-type' | 'body' | 'status'): Answer => ({
+  const strange = (what: Extract<Answer, { kind: 'strange' }>['what']): Answer => ({
     kind: 'strange',
     status,
     what,
     retryAfter,
   });
-  if (response.type === 'opaqueredirect' || (status >= 300 && status < 400 && status !== 304))
-    return strange('redirect');
-  if (status === 204 || status === 304) return { kind: 'ok', status, headers, body: undefined };
-  const type = headers.get('Content-Type') ?? '';
-  if (stream && status === 200 && type.startsWith(NDJSON) && body !== null)
-    return { kind: 'ok', status, headers, body };
-  if (!/^application\/(problem\+)?json\b/.test(type) || (stream && status === 200)) {
+  // Of a redirect that was not followed, browsers do not tell the status.
+  if (status < 200 || (status >= 300 && status < 400)) return strange('redirect');
+  if (status === 204) return { kind: 'ok', status, headers, body: undefined };
+  if (stream && type.startsWith(NDJSON)) return { kind: 'ok', status, headers, body };
+  if (!/^application\/(problem\+)?json\b/.test(type)) {
     await body?.cancel();
     return strange('media-type');
   }
   const value = parse(await readText(body));
   if (value === undefined) return strange('body');
   if (status < 300) return { kind: 'ok', status, headers, body: value };
-  return isProblem(value) ? { kind: 'refused', problem: { ...value, status }, retryAfter } : strange('status');
+  if (!isProblem(value)) return strange('status');
+  return { kind: 'refused', code: value.code, status, problem: { ...value, status }, retryAfter };
 }
 
 /** The most characters of an answer: a page has about 4 Mi. */
@@ -155,12 +156,7 @@ function isProblem(body: unknown): body is Refusal {
 
 /** `Retry-After` in ms: seconds or a date (RFC 9110, section 10.2.3). */
 function retryAfterOf(headers: Headers, now: number): number | undefined {
-  const text = headers.get('Retry-After');
-  if (text === null) return undefined;
-  const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
-  return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
-}
-
-function unreachable(why: 'network' | 'timeout' | 'aborted' | 'token'): Answer {
-  return { kind: 'unreachable', why };
+  const text = headers.get('Retry-After') ?? '';
+  const wait = Number(text || Number.NaN) * 1000 || Date.parse(text) - now;
+  return wait >= 0 ? wait : undefined;
 }

@@ -1,5 +1,4 @@
 /** What is known of the connection, for people to see. */
-import type { Obstacle } from './connection/fallback.ts';
 import type { ConnectionState, Trouble } from './connection/state.ts';
 
 /** One moment. The same object as long as nothing has changed. */
@@ -13,6 +12,4 @@ export interface Status {
   readonly trouble: Trouble | undefined;
   /** `tab`: another tab's connection is used. */
   readonly transport: 'stream' | 'poll' | 'tab' | undefined;
-  /** Why it is polls: what was seen of streams. */
-  readonly obstacle: Obstacle | undefined;
 }

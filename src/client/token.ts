@@ -10,7 +10,7 @@ export interface Token {
    * Asks for another one. Concurrent calls share one question.
    * @param used the token that was refused: if it was replaced meanwhile, the replacement is the answer
    */
-  renew(used: string | undefined): Promise<string | undefined | false>;
+  renew(used?: string): Promise<string | undefined | false>;
 }
 
 /**
@@ -43,6 +43,6 @@ export function createToken(option: TokenOption | undefined, onError: (error: un
 
   return {
     get: async () => (known ? present : fresh()),
-    renew: async (used) => (known && present !== used && asking === undefined ? present : fresh()),
+    renew: async (used) => (used && known && present !== used && !asking ? present : fresh()),
   };
 }

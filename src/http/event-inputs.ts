@@ -1,8 +1,9 @@
 /** What may be published, whether it comes over HTTP or from the code that embeds the app. */
 import type { z } from 'zod';
-import type { EventInput } from '../protocol/event.ts';
+import { DEFAULT_TYPE, type EventInput } from '../protocol/event.ts';
 import type { Limits } from '../protocol/limits.ts';
 import { publishSchema } from '../protocol/schemas.ts';
+import type { EventTypes } from './event-definitions.ts';
 
 export type EventInputs =
   | { readonly ok: true; readonly events: readonly EventInput[] }
@@ -13,9 +14,15 @@ export type EventInputs =
 /**
  * Reads one event or several.
  *
+ * @param types what may be published to the topic: anything unless told. Data come out as their schema makes them
  * @param bytes how many bytes they came in, where that is known: within the bound of one event, none needs to be measured
  */
-export function readEventInputs(value: unknown, limits: Limits, bytes = Number.POSITIVE_INFINITY): EventInputs {
+export function readEventInputs(
+  value: unknown,
+  limits: Limits,
+  types?: EventTypes,
+  bytes = Number.POSITIVE_INFINITY,
+): EventInputs {
   const { eventBytes, eventsPerPublish } = limits;
   if (Array.isArray(value) && value.length > eventsPerPublish) return tooMany(eventsPerPublish);
   const result = publishSchema.safeParse(value);
@@ -24,7 +31,27 @@ export function readEventInputs(value: unknown, limits: Limits, bytes = Number.P
   if (bytes > eventBytes && events.some((event) => byteLength(event) > eventBytes)) {
     return { ok: false, reason: 'size', detail: `An event has at most ${eventBytes} bytes.` };
   }
-  return { ok: true, events };
+  return types === undefined ? { ok: true, events } : readDefined(events, types, Array.isArray(value));
+}
+
+/** @param listed whether they came in a list: then the issues say where in it */
+function readDefined(events: readonly EventInput[], types: EventTypes, listed: boolean): EventInputs {
+  const issues: z.core.$ZodIssue[] = [];
+  const read = events.map((event, index): EventInput => {
+    const place = listed ? [index] : [];
+    const { type = DEFAULT_TYPE, data } = event;
+    const schema = Object.hasOwn(types, type) ? types[type] : undefined;
+    if (schema === undefined) {
+      const message = `this topic has no events of the type ${type}`;
+      issues.push({ code: 'custom', path: [...place, 'type'], message, input: undefined });
+      return event;
+    }
+    const result = schema.safeParse(data);
+    if (result.success) return { ...event, data: result.data };
+    for (const issue of result.error.issues) issues.push({ ...issue, path: [...place, 'data', ...issue.path] });
+    return event;
+  });
+  return issues.length === 0 ? { ok: true, events: read } : { ok: false, reason: 'shape', issues };
 }
 
 export function tooMany(eventsPerPublish: number): Extract<EventInputs, { readonly reason: 'size' }> {

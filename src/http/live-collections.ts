@@ -5,6 +5,7 @@
 import type { Principal } from '../auth/principal.ts';
 import type { LocalBroker } from '../broker/local-broker.ts';
 import { createRelay, type Relay } from '../capture/relay.ts';
+import type { Defines } from '../protocol/definition.ts';
 import { checkDefinitions } from '../records/check-definition.ts';
 import type { Collection } from '../records/collection.ts';
 import { guardScope } from '../records/guard-scope.ts';
@@ -14,6 +15,7 @@ import { RecordStreams } from '../records/record-streams.ts';
 import { createRecords, type Records } from '../records/records.ts';
 import { readTableFacts } from '../records/table-facts.ts';
 import { fingerprint } from '../records/visibility.ts';
+import type { InsertOf, PatchOf, RecordOf, ReplaceOf } from '../records/wire-types.ts';
 import type { Database, Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
@@ -49,15 +51,27 @@ export type OpenCollections = (parts: CollectionParts) => LiveCollections;
  * @example
  * createRealtime({ store, collections: liveCollections([orders, customers]) })
  */
-export function liveCollections(
-  collections: readonly Collection[],
+export function liveCollections<const Collections extends readonly Collection[]>(
+  collections: Collections,
   { listen }: Pick<LiveCollectionsOptions, 'listen'> = {},
-): OpenCollections {
+): OpenCollections & Defines<{ readonly collections: TypesOf<Collections[number]> }> {
   return ({ store, ...parts }) => {
     if (!isPostgresStore(store)) throw new TypeError('collections need a store in Postgres or PGlite');
     return new LiveCollections({ ...parts, store, collections, listen });
   };
 }
+
+/** The types of collections by their names. */
+type TypesOf<Known extends Collection> = {
+  readonly [Each in Known as Each['name']]: Each extends Collection<infer Table>
+    ? {
+        readonly record: RecordOf<Table>;
+        readonly insert: InsertOf<Table>;
+        readonly replace: ReplaceOf<Table>;
+        readonly patch: PatchOf<Table>;
+      }
+    : never;
+};
 
 function isPostgresStore(store: Store): store is PostgresStore {
   return 'database' in store && 'epochOf' in store;

@@ -4,6 +4,7 @@
  * The parts that depend on a runtime (store, bus, credentials) are passed in, so this knows none.
  */
 import type { Hono } from 'hono';
+import type { z } from 'zod';
 import type { Policy } from '../auth/principal.ts';
 import { createRevocations } from '../auth/revocations.ts';
 import { createRights } from '../auth/rights.ts';
@@ -17,6 +18,7 @@ import { TimerWheel } from '../delivery/timer-wheel.ts';
 import { Presence } from '../presence/presence.ts';
 import type { CloseReason } from '../protocol/control.ts';
 import { formatCursor } from '../protocol/cursor.ts';
+import type { Defines, Definition, Nothing } from '../protocol/definition.ts';
 import type { EventInput } from '../protocol/event.ts';
 import { DEFAULT_LIMITS, type Limits } from '../protocol/limits.ts';
 import { isTopic } from '../protocol/topic.ts';
@@ -26,6 +28,7 @@ import { type AppOptions, createApp } from './app.ts';
 import { type AuditScope, createAudit } from './audit.ts';
 import { type CallerLimits, createCallerLimiter, DEFAULT_CALLER_LIMITS } from './caller-limiter.ts';
 import { type CredentialOptions, createCredentials } from './credentials.ts';
+import { compileEventDefinitions, type EventDefinitions, type EventTypes } from './event-definitions.ts';
 import { readEventInputs } from './event-inputs.ts';
 import type { OpenCollections } from './live-collections.ts';
 import { type Log, SILENT } from './log.ts';
@@ -55,6 +58,11 @@ export interface RealtimeOptions extends AppOptions {
   readonly compact?: (topic: string) => boolean;
   /** Tables to be live resources: see `liveCollections`. None unless told. */
   readonly collections?: OpenCollections;
+  /**
+   * The events of topics, by pattern and type, each with the zod schema of its data: what is published to such a topic has to be one of
+   * them. Clients know them by `createClient<typeof app>`. Anything unless told.
+   */
+  readonly events?: EventDefinitions;
   /** Whose reading is noted: that of `collections` unless told, or `all` topics, or `none`. */
   readonly audit?: AuditScope;
   readonly log?: Log;
@@ -65,6 +73,22 @@ export interface RealtimeOptions extends AppOptions {
   readonly clock?: () => number;
   /** How often the store is asked what other nodes did, in ms; 0 never. 1,000 unless told. */
   readonly tailCheckMs?: number;
+}
+
+/** What the options of an app say of its topics and collections. */
+export interface DefinedBy<Options extends RealtimeOptions> {
+  readonly collections: NonNullable<Options['collections']> extends Defines<infer Of>
+    ? Of extends { readonly collections: infer Known extends Definition['collections'] }
+      ? Known
+      : Nothing
+    : Nothing;
+  readonly events: {
+    readonly [Pattern in keyof Options['events'] & string]: {
+      readonly [Type in keyof NonNullable<Options['events']>[Pattern] & string]: z.output<
+        NonNullable<Options['events']>[Pattern][Type]
+      >;
+    };
+  };
 }
 
 /** A Hono app, and what the code that embeds it can do without HTTP. */
@@ -121,6 +145,9 @@ const TAIL_CHECK_MS = 1000;
  * await realtime.publish('orders:42', { type: 'paid', data: { amount: 1200 } });
  * ```
  */
+export function createRealtime<const Options extends RealtimeOptions>(
+  options?: Options,
+): Realtime & Defines<DefinedBy<Options>>;
 export function createRealtime(options: RealtimeOptions = {}): Realtime {
   const {
     clock = Date.now,
@@ -133,6 +160,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
   const { store = createMemoryStore({ clock }), bus = createLocalBus() } = options;
   if (!NODE_NAME.test(node)) throw new RangeError('the name of a node is eight characters of 0-9a-z');
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const eventTypes = compileEventDefinitions(options.events);
   const onFault = (error: unknown) => log.error({ error }, 'something failed in the background');
 
   const broker = new LocalBroker({
@@ -254,6 +282,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       topicsPerStream: limits.topicsPerStream,
     }),
     pages: new Set(),
+    eventTypes,
     callers: createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...options.callerLimits }),
     limits,
     log,
@@ -275,7 +304,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
 
   return Object.assign(app, {
     async publish(topic: string, events: EventInput | readonly EventInput[], origin?: Origin) {
-      const inputs = checkPublish(topic, events, limits);
+      const inputs = checkPublish(topic, events, limits, eventTypes(topic));
       refuseCollection(topic);
       if (inputs.some(({ ephemeral }) => ephemeral)) throw new TypeError('ephemeral events are for publishEphemeral');
       const appended = await broker.publish(topic, inputs, origin);
@@ -284,7 +313,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     },
     publishEphemeral(topic: string, events: EventInput | readonly EventInput[], origin?: Origin) {
       refuseCollection(topic);
-      broker.publishEphemeral(topic, checkPublish(topic, events, limits), origin);
+      broker.publishEphemeral(topic, checkPublish(topic, events, limits, eventTypes(topic)), origin);
     },
     started,
     drain,
@@ -311,9 +340,14 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
   });
 }
 
-function checkPublish(topic: string, value: EventInput | readonly EventInput[], limits: Limits): readonly EventInput[] {
+function checkPublish(
+  topic: string,
+  value: EventInput | readonly EventInput[],
+  limits: Limits,
+  types: EventTypes | undefined,
+): readonly EventInput[] {
   if (!isTopic(topic)) throw new TypeError(`not a topic: ${JSON.stringify(topic)}`);
-  const inputs = readEventInputs(value, limits);
+  const inputs = readEventInputs(value, limits, types);
   if (inputs.ok) return inputs.events;
   if (inputs.reason === 'size') throw new TypeError(inputs.detail);
   const [issue] = inputs.issues;

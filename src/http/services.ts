@@ -11,6 +11,7 @@ import type { Limits } from '../protocol/limits.ts';
 import type { Store } from '../store/store.ts';
 import type { Audit, AuditReader } from './audit.ts';
 import type { CallerLimiter } from './caller-limiter.ts';
+import type { EventTypes } from './event-definitions.ts';
 import type { LiveCollections } from './live-collections.ts';
 import type { Log } from './log.ts';
 import type { OpenStreams } from './open-streams.ts';
@@ -36,6 +37,8 @@ export interface Services {
   readonly streamControl: StreamControl;
   /** Answers the pages that are being waited for, each with what it has: called when the node drains. */
   readonly pages: Set<() => void>;
+  /** What may be published to a topic; `undefined`: anything. */
+  readonly eventTypes: (topic: string) => EventTypes | undefined;
   readonly callers: CallerLimiter;
   readonly limits: Limits;
   readonly log: Log;

@@ -14,6 +14,7 @@ import { createNodeCounters } from './node-counters.ts';
 import { openParts, type Parts } from './parts.ts';
 import { StartError } from './start-error.ts';
 import type { NodeStats } from './stats.ts';
+import { widgetScript } from './widget-script.ts';
 
 export interface RunningServer {
   /** Where it answers, without a slash at the end. */
@@ -25,6 +26,9 @@ export interface RunningServer {
 
 /** An event a second is worth keeping for the page's charts, not for a week. */
 const HOST_METRICS_RETENTION: Retention = { ageMs: 3_600_000 };
+
+/** A page keeps the widget for an hour: so long an upgrade may take to arrive. */
+const WIDGET_CACHE_S = 3600;
 
 /** The `code`s of errors of collections whose database is not as it must be. */
 const UNFIT: ReadonlySet<string> = new Set(['definition-mismatch', 'not-captured', 'row-security-lacks']);
@@ -72,6 +76,7 @@ async function start(config: Config, mode: Mode, node: string, log: Logger): Pro
   );
   const listener = createListener(realtime.fetch);
   try {
+    realtime.route('/', widgetScript({ cacheSeconds: mode === 'dev' ? 0 : WIDGET_CACHE_S }));
     if (mode === 'dev') realtime.route('/', (await import('./dev-page/dev-page.ts')).devPage());
     await Promise.all([realtime.started, listener.listen(config)]);
   } catch (error) {

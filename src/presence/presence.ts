@@ -171,9 +171,11 @@ export class Presence {
 
   /** Tells watchers here at once, and the other nodes once a turn. */
   #announce(heads: readonly (readonly [topic: string, revision: number])[]): void {
+    // Taken out first: called on the options, a runtime's own function (`queueMicrotask` on Workers) would refuse its `this`.
+    const { schedule } = this.#options;
     for (const [topic, revision] of heads) {
       this.#topics.get(topic)?.learn(revision);
-      if (this.#announcing.size === 0) this.#options.schedule(() => this.#send());
+      if (this.#announcing.size === 0) schedule(() => this.#send());
       this.#announcing.set(topic, Math.max(revision, this.#announcing.get(topic) ?? 0));
     }
   }

@@ -25,17 +25,24 @@ const TOGETHER_MS = 500;
 /** How long what ends waits for others, and how long to wait when the store is away, in ms. */
 const GATHER_MS = 10;
 const RETRY_MS = 250;
+/**
+ * How long before the end of a stream a sign of life counts as one after it, in ms: more than the end takes to be told to the store. Who
+ * renews just after it is then never cut short; the lease of who joins just before it may live for its ttl instead of the grace.
+ */
+const MARGIN_MS = 50;
 
 interface Bound {
   due: number;
   /** When a lease was last bound to it. */
   since: number;
+  /** When its leases were last known to be renewed from here. */
+  kept: number;
   /** Says of which topics leases may go on, when the stream came under another token; absent: of all. */
   covers: ((topic: string) => boolean) | undefined;
 }
 
 interface Ended {
-  /** When it ended, or when it was last renewed by a statement that was under way then. */
+  /** Up to when a sign of life was that of the stream. */
   since: number;
   /** When the grace does. */
   readonly until: number;
@@ -78,7 +85,7 @@ export class StreamLeases {
     const since = this.#now();
     const known = this.#bound.get(stream);
     const due = Math.min(known?.due ?? Number.POSITIVE_INFINITY, since + FIRST_MS);
-    this.#bound.set(stream, { due, since, covers: known?.covers });
+    this.#bound.set(stream, { due, since, kept: known?.kept ?? 0, covers: known?.covers });
     this.#plan(FIRST_MS);
   }
 
@@ -93,15 +100,14 @@ export class StreamLeases {
 
   /** The stream has ended, if it had any leases here. */
   ended(stream: string, graceMs: number): void {
-    if (this.#bound.delete(stream)) this.release(stream, graceMs);
+    const bound = this.#bound.get(stream);
+    if (!this.#bound.delete(stream)) return;
+    this.#end(stream, graceMs, Math.max(this.#now() - MARGIN_MS, bound?.kept ?? 0));
   }
 
-  /** Lets the leases of a stream go, which has ended. */
+  /** Lets the leases of a stream go, which had ended when they were bound to it. */
   release(stream: string, graceMs: number): void {
-    if (this.#ended.size >= MAX_ENDED) return;
-    const since = this.#now();
-    this.#ended.set(stream, { since, until: since + graceMs });
-    this.#plan(GATHER_MS);
+    this.#end(stream, graceMs, this.#now());
   }
 
   /** Tells the store of the streams that have ended, if it is there, and does nothing more after that. */
@@ -112,6 +118,12 @@ export class StreamLeases {
     this.#bound.clear();
     await this.#work();
     this.#ended.clear();
+  }
+
+  #end(stream: string, graceMs: number, since: number): void {
+    if (this.#ended.size >= MAX_ENDED) return;
+    this.#ended.set(stream, { since, until: this.#now() + graceMs });
+    this.#plan(GATHER_MS);
   }
 
   #plan(milliseconds: number): void {
@@ -171,9 +183,13 @@ export class StreamLeases {
   async #keepSome(streams: readonly string[]): Promise<void> {
     const asked = this.#now();
     const kept = await this.#options.store.keepAlive(streams);
+    const answered = this.#now();
     for (const stream of streams) {
+      const bound = this.#bound.get(stream);
       const ended = this.#ended.get(stream);
-      if (ended !== undefined) ended.since = this.#now();
+      if (bound !== undefined) bound.kept = answered;
+      // It ended while this was under way.
+      if (ended !== undefined) ended.since = answered;
     }
     const ttls = new Map<string, number>();
     for (const lease of kept) {

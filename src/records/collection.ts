@@ -31,9 +31,9 @@ export interface CollectionOptions<Table extends PgTable> {
 /** A policy whose field's type is not known at this place. */
 export type MergePolicy = 'reject' | 'client' | 'server' | 'add' | 'union' | MergeFunction<unknown>;
 
-export interface Collection<Table extends PgTable = PgTable> {
+export interface Collection<Table extends PgTable = PgTable, Name extends string = string> {
   /** The name in URLs, and of the topic that its changes are read from. */
-  readonly name: string;
+  readonly name: Name;
   readonly table: Table;
   /** The table's schema as defined; `undefined` leaves it to the search path. */
   readonly schema: string | undefined;
@@ -68,7 +68,10 @@ export interface Collection<Table extends PgTable = PgTable> {
  *   visibility: rls({ claims: ['sub'] }),
  * });
  */
-export function collection<Table extends PgTable>(name: string, options: CollectionOptions<Table>): Collection<Table> {
+export function collection<Table extends PgTable, const Name extends string>(
+  name: Name,
+  options: CollectionOptions<Table>,
+): Collection<Table, Name> {
   if (!isTopic(name)) throw new TypeError(`collection ${JSON.stringify(name)}: the name is not a legal topic`);
   const fail = (reason: string): TypeError => new TypeError(`collection ${name}: ${reason}`);
   const { schema, name: tableName, primaryKeys } = getTableConfig(options.table);

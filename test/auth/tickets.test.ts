@@ -61,6 +61,17 @@ describe('a ticket', () => {
     expect(grants.admin).toBe(false);
   });
 
+  it('shows who is at its topics when it was made for that, and at no others', async () => {
+    const issued = await tickets.issue(ada, ['chat:lobby'], 60, true);
+    if (!issued.ok) throw new Error(issued.code);
+    const { grants, claims } = principalOf(await tickets.verify(issued.ticket));
+    expect(grants.allows('subscribe', 'chat:lobby')).toBe(true);
+    expect(grants.allows('presence', 'chat:lobby')).toBe(true);
+    expect(grants.allows('presence', 'chat:other')).toBe(false);
+    expect(grants.allows('publish', 'chat:lobby')).toBe(false);
+    expect(claims['sluice']).toEqual({ subscribe: ['chat:lobby'], presence: ['chat:lobby'] });
+  });
+
   it('ends in time, exactly', async () => {
     const { ticket } = await issue(['a'], 60);
     const other = createTickets({ key: KEY, clock });

@@ -1,6 +1,7 @@
 /** A client over a whole app without a network: its `fetch` is the app, which a test can take away, delay, or replace. */
 import { type afterEach, expect } from 'vitest';
 import { type ConnectOptions, connect, type Link } from '../../src/client/connect.ts';
+import type { Fallback } from '../../src/client/connection/fallback.ts';
 import type { Environment, Signals } from '../../src/client/environment.ts';
 import type { MissingEvents, SubscribeOptions, Subscription } from '../../src/client/subscription.ts';
 import type { RealtimeOptions } from '../../src/http/realtime.ts';
@@ -24,6 +25,8 @@ export interface System {
 }
 
 export interface SystemOptions extends Omit<Partial<ConnectOptions>, 'token'> {
+  /** Told when the network changes. */
+  readonly fallback?: Fallback;
   readonly app?: TestApp | undefined;
   readonly realtime?: RealtimeOptions;
   readonly claims?: TokenClaims;
@@ -47,7 +50,7 @@ export function systems(after: typeof afterEach): (options?: SystemOptions) => S
   };
 }
 
-function systemOver(app: TestApp, options: Partial<ConnectOptions>): System {
+function systemOver(app: TestApp, { fallback, ...options }: SystemOptions): System {
   const requests: string[] = [];
   const errors: unknown[] = [];
   let line = new AbortController();
@@ -74,6 +77,7 @@ function systemOver(app: TestApp, options: Partial<ConnectOptions>): System {
     url: 'http://sluice.test',
     fetch: request,
     environment,
+    ...(fallback && { open: fallback.open }),
     onError: (error) => errors.push(error),
     ...options,
   });
@@ -84,7 +88,14 @@ function systemOver(app: TestApp, options: Partial<ConnectOptions>): System {
     errors,
     get signals() {
       if (signals === undefined) throw new Error('the client listens to nothing');
-      return signals;
+      const { network, ...others } = signals;
+      return {
+        ...others,
+        network() {
+          fallback?.network();
+          network();
+        },
+      };
     },
     cut() {
       isCut = true;

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 const server = await findPostgres();
 afterAll(killServers);
 
-const TOPIC = 'crash:room';
+const TOPIC = 'crash:hall';
 const TTL_SECONDS = 6;
 const MEMBERS = 50;
 /** How much later than the end of its ttl a member may seem to be there, in ms. */

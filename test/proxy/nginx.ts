@@ -10,18 +10,38 @@ export const NGINX = findProgram('NGINX', ['/usr/sbin/nginx', '/usr/bin/nginx'],
 
 export interface Nginx {
   readonly url: string;
+  /** Ends it with no time for anything: every connection breaks, and nobody listens. */
+  kill(): Promise<void>;
+  /** Begins anew on the same port, once it was killed. */
+  restart(directives: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
 /** @param directives what stands in `location /`, beside `proxy_pass` */
 export async function startNginx(target: string, directives: readonly string[]): Promise<Nginx> {
-  if (NGINX === undefined) throw new Error('there is no nginx: guard the tests with describe.skipIf');
   const dir = await mkdtemp(join(tmpdir(), 'sluice-nginx-'));
   const port = await freePort();
+  let end = await run(dir, port, target, directives);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    kill: () => end('SIGKILL'),
+    async restart(others) {
+      end = await run(dir, port, target, others);
+    },
+    async close() {
+      await end('SIGTERM');
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** @returns ends it */
+async function run(dir: string, port: number, target: string, directives: readonly string[]) {
+  if (NGINX === undefined) throw new Error('there is no nginx: guard the tests with describe.skipIf');
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   const configuration = `
 daemon off;
-worker_processes 1;
+master_process off;
 error_log stderr warn;
 pid ${dir}/nginx.pid;
 events { worker_connections 256; }
@@ -47,13 +67,9 @@ http {
     child.once('exit', () => resolve());
   });
   await answers(port, child, () => complaints);
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async close() {
-      child.kill('SIGTERM');
-      await ended;
-      await rm(dir, { recursive: true, force: true });
-    },
+  return async (signal: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
+    child.kill(signal);
+    await ended;
   };
 }
 

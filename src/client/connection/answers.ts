@@ -8,23 +8,14 @@ import type { TopicRequest, TransportEnd } from './transport.ts';
  * @param topics those that were asked for, in their order
  */
 export function endOf(answer: Answer, topics: readonly TopicRequest[]): TransportEnd {
-  switch (answer.kind) {
-    case 'refused': {
-      const { code, status, errors = [] } = answer.problem;
-      // What is wrong with a topic is told at `topics.2`, or below it; of a change, at `add.2`.
-      const refused = errors.flatMap(({ path }) => {
-        const [, place] = /^(?:topics|add)\.(\d+)/.exec(path) ?? [];
-        return topics[Number(place)]?.topic ?? [];
-      });
-      return { trouble: { kind: 'refused', code, status }, retryAfter: answer.retryAfter, refused };
-    }
-    case 'strange':
-      return { trouble: { kind: 'strange', status: answer.status, what: answer.what }, retryAfter: answer.retryAfter };
-    case 'unreachable':
-      return { trouble: { kind: 'unreachable', why: answer.why } };
-    case 'ok':
-      return { trouble: { kind: 'strange', status: 200, what: 'media-type' } };
-  }
+  if (answer.kind === 'ok') return { trouble: { kind: 'strange', status: answer.status, what: 'media-type' } };
+  const errors = answer.kind === 'refused' ? answer.problem.errors : undefined;
+  return {
+    trouble: answer,
+    retryAfter: 'retryAfter' in answer ? answer.retryAfter : undefined,
+    // What is wrong with a topic is told at `topics.2`, or below it; of a change, at `add.2`.
+    refused: errors?.flatMap(({ path }) => topics[Number(path.split('.')[1])]?.topic ?? []),
+  };
 }
 
 /** Whether trying the same again, with the same token, is of no use. */

@@ -9,7 +9,6 @@ import type { Signals } from '../environment.ts';
 import type { Request } from '../request.ts';
 import type { Token } from '../token.ts';
 import { isFinal } from './answers.ts';
-import type { Fallback, Obstacle } from './fallback.ts';
 import { createLineWatch } from './line-watch.ts';
 import { type ConnectionEvent, type ConnectionState, step } from './state.ts';
 import { openStream } from './stream-transport.ts';
@@ -33,10 +32,8 @@ export interface ConnectionContext {
   readonly clock: () => number;
   /** 0 to 1, 1 excluded */
   readonly random: () => number;
-  /** What to do where streams do not come through. */
-  readonly fallback?: Fallback | undefined;
-  /** How to read without a connection of its own; `undefined` where it has to have one. */
-  readonly elsewhere?: (() => OpenTransport | undefined) | undefined;
+  /** How to read: by a stream unless told. */
+  readonly open?: OpenTransport | undefined;
   /** Whether a fresh token can be had: else a refusal of the token is final. */
   readonly renewable: boolean;
 }
@@ -45,8 +42,6 @@ export interface ConnectionContext {
 export interface ConnectionView {
   readonly state: ConnectionState;
   readonly transport: Transport['kind'] | undefined;
-  /** Why polls are in use. */
-  readonly obstacle: Obstacle | undefined;
   /** ms since 1970 */
   readonly lastHeartbeat: number | undefined;
 }
@@ -59,40 +54,36 @@ export interface Connection extends Omit<Signals, 'sleep'> {
   reopen(): void;
 }
 
-/** How long the first bytes of a stream may take, in ms, before another request is sent to see whether it is answered. */
-const FIRST_BYTES_MS = 5000;
+/** What was a line is none any more. */
+const SILENT: TransportEnd = { trouble: { kind: 'lost', why: 'silent' } };
+
+/** How long it may take until a line works, in ms. */
+const OPENING_MS = 10_000;
 
 /** How long an answer that is to show that the server is there may take, in ms. */
 const PROBE_TIMEOUT_MS = 4000;
 
 export function createConnection(observer: ConnectionObserver, context: ConnectionContext): Connection {
-  const { request, token, clock, random, renewable, fallback, elsewhere } = context;
+  const { request, token, clock, random, renewable, open: openTransport = openStream } = context;
   let state: ConnectionState = { kind: 'disconnected' };
   let transport: Transport | undefined;
-  let obstacle: Obstacle | undefined;
-  let evidence = fallback?.evidence();
   let lastHeartbeat: number | undefined;
-  /** Whether the transport has opened. */
-  let isOpen = false;
   let wasOffline = false;
   let due: ReturnType<typeof setTimeout> | undefined;
-  let firstBytes: ReturnType<typeof setTimeout> | undefined;
-  let again: ReturnType<typeof setTimeout> | undefined;
+  let opening: ReturnType<typeof setTimeout> | undefined;
 
   const watch = createLineWatch({
     clock,
     // A poll is a request with a time-out of its own, and another tab watches its own line.
     lastHeard: () => (transport?.kind === 'stream' ? transport.lastHeard() : undefined),
-    onSilent: () => end({ trouble: { kind: 'lost', why: 'silent' } }),
+    onSilent: () => end(SILENT),
     onPause: () => {
-      evidence?.paused();
+      transport?.paused?.();
       dispatch({ kind: 'wake' });
     },
   });
   const sync = createTopicSync(observer.wanted, (of, how, topics) => {
-    if (of !== transport) return;
-    end(how, topics);
-    dispatch({ kind: 'wake' });
+    if (of === transport) end({ ...how, retryAfter: 0 }, topics);
   });
 
   function dispatch(event: ConnectionEvent): void {
@@ -100,58 +91,43 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     const next = step(before, event, { now: clock(), random });
     state = next.state;
     const { command } = next;
-    if (command !== undefined && command.kind !== 'probe') clearTimeout(due);
-    if (command?.kind === 'open') open();
-    else if (command?.kind === 'wait') due = setTimeout(() => dispatch({ kind: 'due' }), command.ms);
-    else if (command?.kind === 'probe') void probe();
-    else if (command?.kind === 'abort') {
-      abort();
-      clearTimeout(again);
-    }
+    if (command === 'probe') void probe();
+    else if (command) clearTimeout(due);
+    if (command === 'open') open();
+    else if (command === 'abort') abort();
+    else if (typeof command === 'object') due = setTimeout(() => dispatch({ kind: 'due' }), command.wait);
     if (state !== before) observer.changed();
   }
 
   function open(): void {
     abort();
-    isOpen = false;
     const requests = sync.begin(observer.wanted());
-    const opener = elsewhere?.() ?? (obstacle === undefined ? openStream : (fallback?.open ?? openStream));
-    const opening: Transport = opener(
-      requests,
-      listen(() => opening),
-      context,
-    );
-    transport = opening;
-    if (opening.kind === 'stream') firstBytes = setTimeout(() => void lateFirstBytes(opening), FIRST_BYTES_MS);
+    transport = openTransport(requests, heard, context);
+    opening = setTimeout(() => end({ trouble: { kind: 'unreachable', why: 'timeout' } }), OPENING_MS);
     observer.changed();
   }
 
-  function listen(self: () => Transport): TransportObserver {
-    return {
-      ...observer,
-      open() {
-        isOpen = true;
-        clearTimeout(firstBytes);
-        evidence = fallback?.evidence();
-        watch.start();
-        dispatch({ kind: 'opened' });
-        void sync.update(transport);
-      },
-      heartbeat(beat) {
-        lastHeartbeat = clock();
-        const found = self().kind === 'stream' ? evidence?.heartbeat(Date.parse(beat.time), lastHeartbeat) : undefined;
-        observer.heartbeat(beat);
-        if (found === undefined) observer.changed();
-        else fallBack(found);
-      },
-      expiring: () => void renew(),
-      ended: (how) => end(how),
-    };
-  }
+  /** Told by the one transport that there is: one that was let go of says nothing more. */
+  const heard: TransportObserver = {
+    ...observer,
+    open() {
+      clearTimeout(opening);
+      watch.start();
+      dispatch({ kind: 'opened' });
+      void sync.update(transport);
+    },
+    heartbeat(beat) {
+      lastHeartbeat = clock();
+      observer.heartbeat(beat);
+      observer.changed();
+    },
+    expiring: () => void renew(),
+    ended: (how) => end(how),
+  };
 
   /** Lets go of the transport, and of all that belongs to it. */
   function abort(): void {
-    clearTimeout(firstBytes);
+    clearTimeout(opening);
     watch.stop();
     transport?.close();
     transport = undefined;
@@ -175,37 +151,15 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     const left = observer.wanted().length;
     if (code === 'too-many-topics') observer.tooMany(left - 1);
     // Where the server does not say which, it is any of them: then it may be the only one there is.
-    else if (topics.length === 1) for (const { topic } of topics) observer.refused(topic, code);
-    else for (const topic of refused ?? []) observer.refused(topic, code);
+    else
+      for (const topic of topics.length === 1 ? topics.map((each) => each.topic) : (refused ?? []))
+        observer.refused(topic, code);
     return observer.wanted().length < left;
-  }
-
-  /** Nothing came yet. Whether that is the stream's fault, another request tells. */
-  async function lateFirstBytes(late: Transport): Promise<void> {
-    const answered = await isAnswered();
-    if (late !== transport || isOpen) return;
-    if (answered && fallback !== undefined) fallBack('first-bytes-late');
-    else end({ trouble: { kind: 'unreachable', why: 'timeout' } });
   }
 
   async function isAnswered(): Promise<boolean> {
     const { kind } = await request('GET', '/healthz', { timeout: PROBE_TIMEOUT_MS });
     return kind === 'ok' || kind === 'refused';
-  }
-
-  function fallBack(seen: Obstacle): void {
-    obstacle = seen;
-    clearTimeout(again);
-    again = setTimeout(tryStream, fallback?.again());
-    open();
-  }
-
-  /** Polls pause for as long as it takes to see whether a stream comes through; every topic goes on from its place. */
-  function tryStream(): void {
-    if (obstacle === undefined) return;
-    clearTimeout(again);
-    obstacle = undefined;
-    if (state.kind === 'connected') open();
   }
 
   /** Whether the line lives, after something that may have ended it. */
@@ -214,9 +168,8 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     const heard = probed?.lastHeard();
     const silent = watch.silent();
     if (!silent && ((await isAnswered()) || probed !== transport || probed?.lastHeard() !== heard)) return;
-    end({ trouble: { kind: 'lost', why: 'silent' } });
-    // Only the line is known to be dead: there may be another at once.
-    if (silent) dispatch({ kind: 'wake' });
+    // Where only the line is known to be dead, there may be another at once.
+    end({ ...SILENT, retryAfter: silent ? 0 : undefined });
   }
 
   /** Puts the stream under a fresh token before the present one ends. */
@@ -228,11 +181,10 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     if (fresh === false || fresh === used || renewed !== transport) return;
     if ((await renewed?.renew()) !== false || renewed !== transport) return;
     end({ trouble: { kind: 'closed', reason: 'expired' }, retryAfter: 0 });
-    dispatch({ kind: 'wake' });
   }
 
   return {
-    view: () => ({ state, transport: transport?.kind, obstacle, lastHeartbeat }),
+    view: () => ({ state, transport: transport?.kind, lastHeartbeat }),
     update() {
       const wanted = observer.wanted().length > 0;
       dispatch({ kind: wanted ? 'connect' : 'disconnect' });
@@ -240,15 +192,14 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     },
     wake: () => dispatch({ kind: 'wake' }),
     reopen() {
-      if (state.kind === 'connected') end({ trouble: { kind: 'lost', why: 'ended' } });
-      else if (transport !== undefined) open();
+      if (state.kind === 'connected') end({ ...SILENT, retryAfter: 0 });
+      else if (transport) open();
       dispatch({ kind: 'wake' });
     },
     network() {
       // A line through a network that was gone is most likely dead, and would be found so only when heartbeats are missed.
-      if (wasOffline && state.kind === 'connected') end({ trouble: { kind: 'lost', why: 'silent' } });
+      if (wasOffline && state.kind === 'connected') end({ ...SILENT, retryAfter: 0 });
       wasOffline = false;
-      tryStream();
       dispatch({ kind: 'wake' });
     },
     offline() {

@@ -1,7 +1,11 @@
-/** What a connection falls back on where streams do not come through. */
-import { createEvidence, type Evidence } from './evidence.ts';
+/**
+ * What a connection falls back on where streams do not come through: long polls. Which of the two is opened is decided here, by what was
+ * seen of the streams before; whoever reads is told that the line has ended and opens the next one, from where each topic stands.
+ */
+import { createEvidence } from './evidence.ts';
 import { openPoll } from './poll-transport.ts';
-import type { OpenTransport } from './transport.ts';
+import { openStream } from './stream-transport.ts';
+import type { OpenTransport, Transport, TransportEnd } from './transport.ts';
 
 /** Why streams are thought not to come through. */
 export type Obstacle =
@@ -12,24 +16,101 @@ export type Obstacle =
 
 export interface Fallback {
   readonly open: OpenTransport;
-  /** The evidence of one stream. */
-  evidence(): Evidence;
-  /** How long until streams are to be tried again, in ms. */
-  again(): number;
+  /** Why polls are in use; `undefined` while they are not. */
+  obstacle(): Obstacle | undefined;
+  /** The network may be another: streams are tried again. */
+  network(): void;
 }
 
+/** How long the first bytes of a stream may take, in ms, before another request is sent to see whether it is answered. */
+const FIRST_BYTES_MS = 4000;
+const PROBE_TIMEOUT_MS = 4000;
 const FIRST_AGAIN_MS = 60_000;
 const LAST_AGAIN_MS = 15 * 60_000;
 
+/** There is nothing to wait for: the other way is open. */
+const AT_ONCE: TransportEnd = { trouble: { kind: 'lost', why: 'obstructed' }, retryAfter: 0 };
+
 /** Long polls; streams are tried again after a minute, and each time they do not come through, after twice as long, up to 15 minutes. */
 export function longPoll(): Fallback {
-  let wait = FIRST_AGAIN_MS / 2;
+  let obstacle: Obstacle | undefined;
+  let again = FIRST_AGAIN_MS / 2;
+  /** Ends the polls that are under way. */
+  let endPoll = () => {};
+
+  const poll: OpenTransport = (topics, observer, context) => {
+    function stop(): void {
+      clearTimeout(timer);
+      transport.close();
+    }
+    endPoll = () => {
+      stop();
+      obstacle = undefined;
+      observer.ended(AT_ONCE);
+    };
+    const timer = setTimeout(endPoll, again);
+    const transport = openPoll(
+      topics,
+      {
+        ...observer,
+        ended(how) {
+          clearTimeout(timer);
+          observer.ended(how);
+        },
+      },
+      context,
+    );
+    return { ...transport, close: stop };
+  };
+
+  const stream: OpenTransport = (topics, observer, context) => {
+    const evidence = createEvidence();
+    let isOver = false;
+    function stop(): void {
+      isOver = true;
+      clearTimeout(late);
+      transport.close();
+    }
+    function obstruct(seen: Obstacle): void {
+      stop();
+      obstacle = seen;
+      again = Math.min(again * 2, LAST_AGAIN_MS);
+      observer.ended(AT_ONCE);
+    }
+    // Nothing came yet: whether that is the stream's fault, another request tells.
+    const late = setTimeout(async () => {
+      const { kind } = await context.request('GET', '/healthz', { timeout: PROBE_TIMEOUT_MS });
+      if (!isOver && (kind === 'ok' || kind === 'refused')) obstruct('first-bytes-late');
+    }, FIRST_BYTES_MS);
+    const transport: Transport = openStream(
+      topics,
+      {
+        ...observer,
+        open(data) {
+          isOver = true;
+          clearTimeout(late);
+          observer.open(data);
+        },
+        heartbeat(beat) {
+          const found = evidence.heartbeat(Date.parse(beat.time), context.clock());
+          observer.heartbeat(beat);
+          if (found !== undefined) obstruct(found);
+        },
+        ended(how) {
+          stop();
+          observer.ended(how);
+        },
+      },
+      context,
+    );
+    return { ...transport, paused: evidence.paused, close: stop };
+  };
+
   return {
-    open: openPoll,
-    evidence: createEvidence,
-    again() {
-      wait = Math.min(wait * 2, LAST_AGAIN_MS);
-      return wait;
+    open: (...all) => (obstacle === undefined ? stream : poll)(...all),
+    obstacle: () => obstacle,
+    network() {
+      if (obstacle !== undefined) endPoll();
     },
   };
 }

@@ -10,8 +10,8 @@ import { backoff } from './backoff.ts';
 export type Trouble =
   /** The server ended the stream on purpose. */
   | { readonly kind: 'closed'; readonly reason: string }
-  /** The stream ended without a word, or fell silent, or a piece of it made no sense. */
-  | { readonly kind: 'lost'; readonly why: 'ended' | 'silent' | 'malformed' }
+  /** The stream ended without a word, fell silent, or does not come through; or a piece of it made no sense. */
+  | { readonly kind: 'lost'; readonly why: 'ended' | 'silent' | 'malformed' | 'obstructed' }
   | { readonly kind: 'unreachable'; readonly why: 'network' | 'timeout' | 'token' | 'aborted' }
   /** The server refused by a code of protocol section 7. */
   | { readonly kind: 'refused'; readonly code: string; readonly status: number }
@@ -57,12 +57,8 @@ export type ConnectionEvent<Kind extends keyof EventMembers = keyof EventMembers
   [Each in Kind]: { readonly kind: Each } & EventMembers[Each];
 }[Kind];
 
-/** What the driver does: open or abort an attempt, wait, find out whether the line still lives. */
-export type Command =
-  | { readonly kind: 'open' }
-  | { readonly kind: 'abort' }
-  | { readonly kind: 'wait'; readonly ms: number }
-  | { readonly kind: 'probe' };
+/** What the driver does: open or abort an attempt, find out whether the line still lives, or wait for so many ms. */
+export type Command = 'open' | 'abort' | 'probe' | { readonly wait: number };
 
 export interface Step {
   readonly state: ConnectionState;
@@ -84,10 +80,10 @@ type Rules<State> = {
 };
 
 const stay = (state: ConnectionState): Step => ({ state });
-const leave = (): Step => ({ state: { kind: 'disconnected' }, command: { kind: 'abort' } });
+const leave = (): Step => ({ state: { kind: 'disconnected' }, command: 'abort' });
 const giveUp = (_: ConnectionState, { trouble }: { readonly trouble: Trouble }): Step => ({
   state: { kind: 'disconnected', trouble },
-  command: { kind: 'abort' },
+  command: 'abort',
 });
 
 /** Waits for the next attempt, after so many failures. */
@@ -96,19 +92,21 @@ function retry(
   { trouble, retryAfter }: { readonly trouble: Trouble; readonly retryAfter?: number | undefined },
   { now, random }: StepContext,
 ): Step {
-  // The `retry` of a `$close` is spread by the server already; a `Retry-After` is the same for everybody.
   const asked = retryAfter ?? 0;
-  const spread = trouble.kind === 'closed' && retryAfter !== undefined ? 0 : backoff(failures, random);
+  // The `retry` of a `$close` is spread by the server already; a `Retry-After` is the same for everybody. 0: there is nothing to wait for.
+  const isSpread = retryAfter === 0 || (trouble.kind === 'closed' && asked > 0);
+  const spread = isSpread ? 0 : Math.min(backoff(failures, random), asked > 0 ? 1000 : 30_000);
   return {
     state: { kind: 'reconnecting', phase: 'waiting', failures, trouble, notBefore: now + asked },
-    command: { kind: 'wait', ms: Math.max(asked, 0) + (asked > 0 ? Math.min(spread, 1000) : spread) },
+    command: { wait: asked + spread },
   };
 }
 
 function tryNow(state: StateOf<'reconnecting'>): Step {
-  return { state: { ...state, phase: 'trying' }, command: { kind: 'open' } };
+  return { state: { ...state, phase: 'trying' }, command: 'open' };
 }
 
+const probe = (state: ConnectionState): Step => ({ state, command: 'probe' });
 const opened = (failures: number, { now }: StepContext): Step => ({
   state: { kind: 'connected', since: now, failures },
 });
@@ -121,60 +119,50 @@ interface Table {
   readonly trying: Rules<StateOf<'reconnecting'>>;
 }
 
+/** What changes nothing, wherever a row does not say otherwise. */
+const STAY: Rules<ConnectionState> = {
+  connect: stay,
+  disconnect: stay,
+  opened: stay,
+  failed: stay,
+  refused: stay,
+  due: stay,
+  wake: stay,
+  offline: stay,
+};
+/** What ends any wish for a connection. */
+const END = { ...STAY, disconnect: leave, refused: giveUp };
+
 const TABLE: Table = {
   disconnected: {
-    connect: () => ({ state: { kind: 'connecting' }, command: { kind: 'open' } }),
+    ...STAY,
+    connect: () => ({ state: { kind: 'connecting' }, command: 'open' }),
     disconnect: () => stay({ kind: 'disconnected' }),
-    opened: stay,
-    failed: stay,
-    refused: stay,
-    due: stay,
-    wake: stay,
-    offline: stay,
   },
   connecting: {
-    connect: stay,
-    disconnect: leave,
+    ...END,
     opened: (_, __, context) => opened(0, context),
     failed: (_, event, context) => retry(1, event, context),
-    refused: giveUp,
-    due: stay,
-    wake: stay,
-    offline: stay,
   },
   connected: {
-    connect: stay,
-    disconnect: leave,
-    opened: stay,
+    ...END,
     failed: (state, event, context) =>
       retry(context.now - state.since >= LASTING_MS ? 1 : state.failures + 1, event, context),
-    refused: giveUp,
-    due: stay,
     // The line may be dead without having been told: a machine that slept, another network.
-    wake: (state) => ({ state, command: { kind: 'probe' } }),
+    wake: probe,
     // What the system says of the network is not always true of ours (a server on this machine).
-    offline: (state) => ({ state, command: { kind: 'probe' } }),
+    offline: probe,
   },
   waiting: {
-    connect: stay,
-    disconnect: leave,
-    opened: stay,
-    failed: stay,
-    refused: giveUp,
+    ...END,
     due: tryNow,
     wake: (state, _, { now }) =>
-      state.notBefore > now ? { state, command: { kind: 'wait', ms: state.notBefore - now } } : tryNow(state),
-    offline: stay,
+      state.notBefore > now ? { state, command: { wait: state.notBefore - now } } : tryNow(state),
   },
   trying: {
-    connect: stay,
-    disconnect: leave,
+    ...END,
     opened: (state, _, context) => opened(state.failures, context),
     failed: (state, event, context) => retry(state.failures + 1, event, context),
-    refused: giveUp,
-    due: stay,
-    wake: stay,
-    offline: stay,
   },
 };
 

@@ -1,7 +1,7 @@
 /** Reading by one stream of NDJSON over `fetch`: `POST /v1/streams`, changed by `PATCH` (protocol section 2). */
 import type { ControlData } from '../../protocol/control.ts';
 import type { Event } from '../../protocol/event.ts';
-import { createLineSplitter } from '../../protocol/ndjson.ts';
+import { MAX_LINE_LENGTH } from '../../protocol/ndjson.ts';
 import { piecesOf } from '../pieces.ts';
 import { endOf } from './answers.ts';
 import type { OpenTransport, TransportEnd } from './transport.ts';
@@ -43,7 +43,7 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
     const value: Event | ControlLine = JSON.parse(line);
     if (!('control' in value)) {
       // Before its `$open` this is nobody's stream that we know.
-      if (path === undefined) throw new SyntaxError('not a stream');
+      if (!path) throw new SyntaxError(line);
       observer.event(value);
       return;
     }
@@ -62,16 +62,19 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
       end(endOf(answer, topics));
       return;
     }
-    const lines = createLineSplitter(take);
     const decoder = new TextDecoder();
+    let rest = '';
     let why: 'ended' | 'malformed' = 'ended';
     try {
       for await (const piece of piecesOf(answer.body)) {
         lastHeard = clock();
-        const text = decoder.decode(piece, { stream: true });
+        const [first = '', ...others] = decoder.decode(piece, { stream: true }).split('\n');
+        const lines = [rest + first, ...others];
+        rest = lines.pop() ?? '';
         // A line that is neither an event nor a control event, or has no end: whoever speaks here is not a server of this protocol.
         why = 'malformed';
-        lines.push(text);
+        if (rest.length > MAX_LINE_LENGTH) break;
+        lines.forEach(take);
         why = 'ended';
       }
     } catch {
@@ -86,10 +89,9 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
     kind: 'stream',
     lastHeard: () => lastHeard,
     async change(add, remove) {
-      const body = { add: add.length > 0 ? add : undefined, remove: remove.length > 0 ? remove : undefined };
-      const answer = path === undefined || done ? undefined : await request('PATCH', path, { body, signal });
+      const answer = !path || done ? undefined : await request('PATCH', path, { body: { add, remove }, signal });
       if (answer?.kind === 'ok') return undefined;
-      return answer === undefined ? { trouble: { kind: 'lost', why: 'ended' } } : endOf(answer, add);
+      return answer ? endOf(answer, add) : { trouble: { kind: 'lost', why: 'ended' } };
     },
     async renew() {
       return path !== undefined && (await request('PUT', `${path}/token`, { signal })).kind === 'ok';

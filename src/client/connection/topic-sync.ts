@@ -32,7 +32,7 @@ export function createTopicSync(
   const requestsOf = (topics: readonly WantedTopic[]) => topics.map((topic) => topic.request());
 
   async function update(transport: Transport | undefined): Promise<void> {
-    if (transport === undefined || transport === telling) return;
+    if (!transport || transport === telling) return;
     telling = transport;
     for (;;) {
       const topics = wanted();
@@ -44,7 +44,7 @@ export function createTopicSync(
       sent = marks;
       const refusal = await transport.change(requestsOf(fresh), stale);
       if (transport !== telling) return;
-      if (refusal === undefined) continue;
+      if (!refusal) continue;
       telling = undefined;
       onRefused(transport, refusal, fresh);
       return;

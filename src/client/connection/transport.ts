@@ -50,6 +50,8 @@ export interface Transport {
   change(add: readonly TopicRequest[], remove: readonly string[]): Promise<TransportEnd | undefined>;
   /** Goes on under the client's present token. @returns whether the server agreed */
   renew(): Promise<boolean>;
+  /** The client itself stood still (sleep, a frozen page). */
+  paused?(): void;
   /** Ends it; `ended` is not called. */
   close(): void;
 }

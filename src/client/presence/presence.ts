@@ -40,6 +40,8 @@ export function createPresence(topic: string, { link, clock, random, hidden, onC
   const memberships = new Set<HeldMembership>();
   const closing = new Set<{ close(): void }>();
   let members: readonly PresentMember[] | undefined;
+  /** Whether a sync is not complete yet. */
+  let partial = false;
   let asking: ReturnType<typeof setTimeout> | undefined;
 
   function changed(): void {
@@ -49,7 +51,9 @@ export function createPresence(topic: string, { link, clock, random, hidden, onC
 
   function take(change: PresenceChange): void {
     if (change.change === 'sync') {
-      known.clear();
+      // It may come in parts, and all but the last say that there is more.
+      if (!partial) known.clear();
+      partial = change.more === true;
       for (const member of change.members) known.set(member.member, member);
     } else if (change.change === 'leave') known.delete(change.member);
     else {

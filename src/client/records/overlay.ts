@@ -61,11 +61,11 @@ export function isIn(version: number, { mutation: { write, answer }, floor }: Ov
   return write.kind !== 'delete' && told !== undefined && version >= told && (write.kind === 'patch' || told > floor);
 }
 
-/** The acknowledged writes that a base of this version shows. What lies over an unseen deletion cannot be seen yet. */
+/** The acknowledged writes that a base of this version shows: none that came after one that it does not show. */
 export function shownBy<Write extends Overlaid>(version: number, writes: readonly Write[]): readonly Write[] {
-  const deletion = writes.findIndex(({ mutation }) => isAcknowledged(mutation) && mutation.write.kind === 'delete');
-  const seen = deletion === -1 ? writes : writes.slice(0, deletion);
-  return seen.filter((write) => isAcknowledged(write.mutation) && isIn(version, write));
+  const answered = writes.filter(({ mutation }) => isAcknowledged(mutation));
+  const unseen = answered.findIndex((write) => !isIn(version, write));
+  return unseen === -1 ? answered : answered.slice(0, unseen);
 }
 
 export function isAcknowledged({ state }: Mutation): boolean {

@@ -152,7 +152,7 @@ export class RecordSet {
    * @param answered what {@link unshown} was when the list was asked for
    * @returns false, and changes nothing, when the rows lack the fields that name them
    */
-  swap({ rows, exact = rows.length, more }: ListedRows, answered: readonly Overlaid[]): boolean {
+  swap({ rows, exact, more }: ListedRows, answered: readonly Overlaid[]): boolean {
     const { fields } = this.#options;
     const listed = new Map<string, readonly [row: Row, version: number, ahead: boolean]>();
     for (const [index, row] of rows.entries()) {
@@ -160,12 +160,12 @@ export class RecordSet {
       const version = versionOfRow(row, fields);
       if (key === undefined || version === undefined) return false;
       // A row that moved meanwhile is on two pages. The later one is right.
-      listed.set(key, [row, version, index >= exact]);
+      listed.set(key, [row, version, exact !== undefined && index >= exact]);
     }
     this.#sorted.endAt(more ? rows.at(-1) : undefined);
     for (const write of answered) this.#dropAnswered(write);
     for (const entry of this.#entries.values())
-      if (!listed.has(entry.key)) this.#takeAway(entry, entry.version, exact < rows.length);
+      if (!listed.has(entry.key)) this.#takeAway(entry, entry.version, exact !== undefined);
     for (const [key, [row, version, ahead]] of listed) this.#setBase(this.#entry(key), row, version, ahead);
     for (const { entry } of this.#writes.values()) this.#settle(entry);
     return true;
@@ -246,7 +246,7 @@ export class RecordSet {
       // A record that was not there when it was created is that one, or its creation will be refused.
       const isThis = mutation.write.kind === 'create' && write === writes[0] && base && floor === 0;
       if (isAcknowledged(mutation) ? isIn(version, write) : isThis) this.#drop(write, true);
-      else write.floor = 0;
+      else if (base) write.floor = 0;
     }
   }
 
@@ -283,6 +283,7 @@ export class RecordSet {
     this.#writesChanged += 1;
     this.#detach(write);
     if (!shown) return;
+    if (entry.ghost) entry.ghost = overlay(entry.ghost, entry.key, [write], this.#options.fields);
     if (!write.gone) this.#shown.add(mutationKey(mutation));
     this.#options.onShown?.(mutation);
     for (const other of entry.writes)

@@ -4,12 +4,13 @@ import { readPage } from '../connection/page.ts';
 import type { TransportEnd } from '../connection/transport.ts';
 import type { Request } from '../request.ts';
 import type { LiveSubscription } from './live-subscription.ts';
+import { endOfGap } from './wire.ts';
 
 /**
  * Reads all there is, from where the subscription stands, and gives it to it.
  *
  * @param wanted whether it still is to be read
- * @returns why not all was read
+ * @returns why it could not be read; what is not wanted any more is left, and may be read from the place that was reached
  */
 export async function catchUp(
   subscription: LiveSubscription,
@@ -19,18 +20,18 @@ export async function catchUp(
   // A loop over the subscription may be slower than the server: then it is wanted no more for a while.
   for (;;) {
     const topic = subscription.history();
-    if (topic === undefined) break;
+    if (!topic) break;
     const page = await readPage(request, [topic]);
     if (!wanted()) break;
     if ('trouble' in page) return page;
     const { gap, events, cursor, more } = page;
-    if (gap !== undefined) subscription.miss(gap, parseCursor(gap.reason === 'ahead' ? gap.latest : gap.oldest));
+    if (gap) subscription.miss(gap, endOfGap(gap));
     for (const event of events) {
       const at = parseCursor(event.id ?? '');
-      if (at !== undefined) subscription.take(event, at);
+      if (at) subscription.take(event, at);
     }
     const [end] = positionsOf(subscription.topic, parseCompoundCursor(cursor) ?? []);
-    if (end !== undefined) subscription.reach(end);
+    if (end) subscription.reach(end);
     if (!more) break;
   }
   return undefined;

@@ -11,11 +11,24 @@ import type {
   SubscriptionObserver,
   SubscriptionState,
 } from '../subscription.ts';
-import { createEventBuffer, type EventBuffer } from './event-buffer.ts';
 import type { Plannable } from './plan.ts';
-import type { Parameters, Wire } from './wire.ts';
+import type { Wire } from './wire.ts';
 
-const PRIORITIES: Readonly<Record<Priority, number>> = { low: 0, normal: 1, high: 2, critical: 3 };
+/** In ascending order. */
+const PRIORITIES: readonly Priority[] = ['low', 'normal', 'high', 'critical'];
+
+/** The most events that wait for a loop; when so few are left, there is room again. */
+const FULL = 1000;
+const ROOM = 500;
+
+/** A loop over the events. */
+interface Loop<Data> {
+  /** Until it takes them. */
+  readonly waiting: Event<Data>[];
+  full: boolean;
+  /** Lets it look again. */
+  wake(): void;
+}
 
 /** The end of a loop over a subscription that the server refuses. */
 export class SubscriptionRefused extends Error {
@@ -24,7 +37,7 @@ export class SubscriptionRefused extends Error {
   readonly code: string;
 
   constructor(topic: string, code: string) {
-    super(`the subscription to ${topic} was refused: ${code}`);
+    super(`${topic} was refused: ${code}`);
     this.code = code;
   }
 }
@@ -38,7 +51,6 @@ export interface LiveSubscriptionContext {
 
 export interface LiveSubscription<Data = unknown> extends Subscription<Data>, Plannable {
   readonly presence: boolean;
-  readonly parameters: Parameters;
   position(): Cursor | undefined;
   /** How to read history for it: on from where it stands, else from where it wants to begin. `undefined` where it wants none. */
   history(): TopicRequest | undefined;
@@ -72,11 +84,11 @@ export function createLiveSubscription<Data>(
   };
   const start = { after, since: since instanceof Date ? since.toISOString() : since, last };
   const beginsWithHistory = (after ?? 'latest') !== 'latest' || since !== undefined || last !== undefined;
-  const buffers = new Set<EventBuffer<Data>>();
+  const loops = new Set<Loop<Data>>();
   let state: SubscriptionState = { kind: 'waiting' };
   let position: Cursor | undefined;
 
-  const suspended = () => [...buffers].some(({ full }) => full);
+  const suspended = () => [...loops].some(({ full }) => full);
 
   function call(tell: () => void): void {
     try {
@@ -91,10 +103,9 @@ export function createLiveSubscription<Data>(
     shape: JSON.stringify(parameters),
     presence,
     presenceOnly: presence && observer.onEvent === undefined,
-    priority: PRIORITIES[priority],
+    priority: PRIORITIES.indexOf(priority),
     joining: false,
     wire: undefined,
-    parameters,
     position: () => position,
     get state() {
       return state;
@@ -104,28 +115,30 @@ export function createLiveSubscription<Data>(
     },
     suspended,
     history() {
-      if (position === undefined && !beginsWithHistory) return undefined;
-      return { topic, ...(position === undefined ? start : { after: formatCursor(position) }), ...parameters };
+      if (!position && !beginsWithHistory) return undefined;
+      return { topic, ...(position ? { after: formatCursor(position) } : start), ...parameters };
     },
     take(event, at) {
-      if (state.kind === 'closed' || (at !== undefined && at.epoch === position?.epoch && at.seq <= position.seq))
-        return;
+      if (state.kind === 'closed' || (at && at.epoch === position?.epoch && at.seq <= position.seq)) return;
       position = at ?? position;
       // Its type is what the application says of it; the server was not asked to check it.
       const told = event as Event<Data>;
-      for (const buffer of buffers) buffer.push(told);
+      for (const loop of loops) {
+        if (loop.waiting.push(told) >= FULL) loop.full = true;
+        loop.wake();
+      }
       call(() => observer.onEvent?.(told));
       if (suspended()) changed();
     },
     reach(at) {
-      if (position === undefined || (position.epoch === at.epoch && position.seq < at.seq)) position = at;
+      if (!position || (position.epoch === at.epoch && position.seq < at.seq)) position = at;
     },
     miss(gap, to) {
-      const has = position !== undefined && position.epoch === to?.epoch && position.seq >= to.seq;
+      const has = position && position.epoch === to?.epoch && position.seq >= to.seq;
       // Whoever has what lies after the gap misses nothing.
       if (has && gap.reason !== 'ahead' && gap.reason !== 'disordered') return;
       position = to;
-      if (observer.onGap !== undefined) call(() => observer.onGap?.(gap));
+      if (observer.onGap) call(() => observer.onGap?.(gap));
       else if (beginsWithHistory && !start.after?.includes('-')) {
         position = undefined;
         this.wire = undefined;
@@ -139,23 +152,36 @@ export function createLiveSubscription<Data>(
       if (state.kind === 'closed' || JSON.stringify(state) === JSON.stringify(next)) return;
       state = next;
       call(() => observer.onState?.(next));
-      if (next.kind === 'refused') for (const buffer of buffers) buffer.end(new SubscriptionRefused(topic, next.code));
+      for (const { wake } of loops) wake();
     },
     close() {
       if (state.kind === 'closed') return;
       state = { kind: 'closed' };
-      for (const buffer of buffers) buffer.end();
+      for (const { wake } of loops) wake();
       changed();
     },
-    [Symbol.asyncIterator]() {
-      const buffer: EventBuffer<Data> = createEventBuffer(changed, () => {
-        buffers.delete(buffer);
+    async *[Symbol.asyncIterator]() {
+      const loop: Loop<Data> = { waiting: [], full: false, wake: () => {} };
+      loops.add(loop);
+      try {
+        for (;;) {
+          const event = loop.waiting.shift();
+          if (loop.full && loop.waiting.length <= ROOM) {
+            loop.full = false;
+            changed();
+          }
+          if (event) yield event;
+          else if (state.kind === 'closed') return;
+          else if (state.kind === 'refused') throw new SubscriptionRefused(topic, state.code);
+          else
+            await new Promise<void>((resolve) => {
+              loop.wake = resolve;
+            });
+        }
+      } finally {
+        loops.delete(loop);
         changed();
-      });
-      if (state.kind === 'closed') buffer.end();
-      else if (state.kind === 'refused') buffer.end(new SubscriptionRefused(topic, state.code));
-      else buffers.add(buffer);
-      return buffer;
+      }
     },
   };
 }

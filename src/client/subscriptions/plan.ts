@@ -49,13 +49,13 @@ export function plan<Subscription extends Plannable>(
     for (let index = 0; index < limits.streams; index += 1) {
       const stream = streams[index] ?? new Map<string, Reading<Subscription>>();
       const reading = stream.get(topic);
-      if (reading !== undefined && reading.shape !== shape && !subscription.presenceOnly) continue;
-      if (reading === undefined && stream.size >= limits.topics) {
+      if (reading && reading.shape !== shape && !subscription.presenceOnly) continue;
+      if (!reading && stream.size >= limits.topics) {
         parked.set(subscription, 'topics');
         return;
       }
-      if (reading === undefined) stream.set(topic, { shape, subscriptions: [subscription] });
-      else reading.subscriptions.push(subscription);
+      if (reading) reading.subscriptions.push(subscription);
+      else stream.set(topic, { shape, subscriptions: [subscription] });
       streams[index] = stream;
       return;
     }
@@ -63,7 +63,7 @@ export function plan<Subscription extends Plannable>(
   }
 
   // Who wants presence only takes part in whatever reading there is, so the others come first.
-  for (const subscription of byPriority) if (!subscription.presenceOnly) place(subscription);
-  for (const subscription of byPriority) if (subscription.presenceOnly) place(subscription);
+  for (const presenceOnly of [false, true])
+    for (const subscription of byPriority) if (subscription.presenceOnly === presenceOnly) place(subscription);
   return { streams, parked };
 }

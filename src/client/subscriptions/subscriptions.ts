@@ -1,11 +1,11 @@
 /** All subscriptions of a client: which stream reads what for whom. */
 
 import type { Event } from '../../protocol/event.ts';
-import type { Connection, ConnectionContext } from '../connection/connection.ts';
+import type { Connection, ConnectionContext, ConnectionView } from '../connection/connection.ts';
 import type { Subscribe } from '../subscription.ts';
 import { createLiveSubscription, type LiveSubscription } from './live-subscription.ts';
 import { plan } from './plan.ts';
-import { createTopicStream, type TopicStream } from './topic-stream.ts';
+import { createTopicStream, type TopicStreamObserver } from './topic-stream.ts';
 
 export interface SubscriptionsOptions extends ConnectionContext {
   /** The most topics of one stream; what the server allows, if that is less. */
@@ -21,8 +21,9 @@ export interface Subscriptions {
   readonly subscribe: Subscribe;
   /** Whether anybody subscribes to the topic. */
   reads(topic: string): boolean;
-  /** The first is the one for all topics. There is none before anything was subscribed to. */
   connections(): readonly Connection[];
+  /** What is known of the connection for all topics. */
+  view(): ConnectionView;
   /** Tries again what was refused: there is another token. */
   retryRefused(): void;
   /** Who reads for them has changed. */
@@ -35,10 +36,25 @@ export interface Subscriptions {
 export function createSubscriptions(options: SubscriptionsOptions): Subscriptions {
   const { streams: mostStreams, onChange, onError } = options;
   const all = new Set<LiveSubscription>();
-  const streams: TopicStream[] = [];
   let mostTopics = options.topics;
   let planned = false;
-  let paused = false;
+  const observer: TopicStreamObserver = {
+    changed: onChange,
+    onEvent: options.onEvent,
+    onError,
+    refused(subscriptions, code) {
+      for (const subscription of subscriptions) subscription.enter({ kind: 'refused', code });
+      apply();
+    },
+    tooMany(topics) {
+      mostTopics = Math.max(1, topics);
+      apply();
+    },
+  };
+  const main = createTopicStream(observer, options);
+  // Of those that nobody needs there is no more than this.
+  const streams = [main];
+  while (streams.length < mostStreams) streams.push(createTopicStream(observer, options));
 
   /** Once a turn, however many come and go. */
   function changed(): void {
@@ -57,37 +73,15 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       subscription.wire = undefined;
       subscription.enter({ kind: 'parked', why });
     }
-    for (let index = 0; index < Math.max(next.streams.length, streams.length); index += 1)
-      streamAt(index).assign(next.streams[index] ?? new Map());
-  }
-
-  function streamAt(index: number): TopicStream {
-    const stream =
-      streams[index] ??
-      createTopicStream(
-        {
-          changed: onChange,
-          onEvent: options.onEvent,
-          onError,
-          refused(subscriptions, code) {
-            for (const subscription of subscriptions) subscription.enter({ kind: 'refused', code });
-            apply();
-          },
-          tooMany(topics) {
-            mostTopics = Math.max(1, topics);
-            apply();
-          },
-        },
-        options,
-      );
-    if (streams[index] === undefined) stream.pause(paused);
-    streams[index] = stream;
-    return stream;
+    streams.forEach(({ assign }, index) => {
+      assign(next.streams[index] ?? new Map());
+    });
   }
 
   return {
     reads: (topic) => [...all].some((subscription) => subscription.topic === topic),
     connections: () => streams.map(({ connection }) => connection),
+    view: main.connection.view,
     subscribe(topic, subscribeOptions = {}, observer = {}) {
       const subscription = createLiveSubscription(topic, subscribeOptions, observer, { changed, onError });
       all.add(subscription);
@@ -102,8 +96,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     reopen() {
       for (const { connection } of streams) connection.reopen();
     },
-    pause(wanted) {
-      paused = wanted;
+    pause(paused) {
       for (const stream of streams) stream.pause(paused);
     },
     close() {

@@ -1,6 +1,6 @@
 /** One stream and its readings: hands what the connection tells to the subscriptions that it concerns. */
 import type { Gap } from '../../protocol/control.ts';
-import { type Cursor, formatCursor, parseCompoundCursor, positionsOf } from '../../protocol/cursor.ts';
+import { formatCursor, parseCompoundCursor, positionsOf } from '../../protocol/cursor.ts';
 import type { Event } from '../../protocol/event.ts';
 import { isFinal } from '../connection/answers.ts';
 import { backoff } from '../connection/backoff.ts';
@@ -29,36 +29,31 @@ export interface TopicStream {
   pause(paused: boolean): void;
 }
 
-interface Read {
-  readonly wire: Wire;
-  readonly subscriptions: readonly LiveSubscription[];
-}
-
 export function createTopicStream(observer: TopicStreamObserver, context: ConnectionContext): TopicStream {
   const { request, random } = context;
-  let reads: ReadonlyMap<string, Read> = new Map();
+  let wires: ReadonlyMap<string, Wire> = new Map();
   let paused = false;
-
-  const of = (topic: string): readonly LiveSubscription[] => reads.get(topic)?.subscriptions ?? [];
 
   function join(subscription: LiveSubscription, wire: Wire): void {
     subscription.wire = wire;
     subscription.enter({ kind: 'waiting' });
-    const members = subscription.presence ? wire.members() : undefined;
-    if (members !== undefined)
-      subscription.tellPresence({ topic: wire.topic, change: 'sync', members: [...members.values()] });
     subscription.joining = !subscription.presenceOnly;
-    if (subscription.joining && subscription.history() !== undefined) void read(subscription, wire);
+    if (subscription.joining && subscription.history()) void read(subscription, wire);
     else settle(subscription, wire);
   }
 
   /** Reads history, for as long as it takes, while the wire begins at the present moment. Then the two are joined. */
   async function read(subscription: LiveSubscription, wire: Wire): Promise<void> {
-    const isWanted = () => subscription.wire === wire && !subscription.suspended();
+    const isWanted = () => subscription.wire === wire;
     for (let failures = 1; isWanted(); failures += 1) {
-      const end = await catchUp(subscription, request, isWanted);
+      const end = await catchUp(subscription, request, () => isWanted() && !subscription.suspended());
       if (!isWanted()) return;
-      if (end === undefined) break;
+      if (subscription.suspended()) {
+        // It joins again when there is room.
+        subscription.wire = undefined;
+        return;
+      }
+      if (!end) break;
       if (isFinal(end.trouble)) {
         observer.refused([subscription], end.trouble.code);
         return;
@@ -67,7 +62,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
     }
     const has = subscription.position();
     // What the wire has passed meanwhile it reads once more, and those who have it leave it out.
-    if (has !== undefined) wire.include(has);
+    if (has) wire.include(has);
     subscription.joining = false;
     connection.update();
     settle(subscription, wire);
@@ -75,73 +70,76 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
 
   /** The wire is live: whoever wanted no history begins here. */
   function settle(subscription: LiveSubscription, wire: Wire): void {
-    if (!wire.live || (subscription.joining && subscription.history() !== undefined)) return;
+    if (!wire.live || (subscription.joining && subscription.history())) return;
     const at = wire.newest();
-    if (subscription.joining && at !== undefined) subscription.reach(at);
+    if (subscription.joining && at) subscription.reach(at);
     subscription.joining = false;
     subscription.enter({ kind: 'live' });
   }
 
   function take(event: Event): void {
-    const wire = reads.get(event.topic)?.wire;
-    if (wire === undefined) return;
-    const taking = of(event.topic).filter(({ joining }) => !joining);
+    const wire = wires.get(event.topic);
+    if (!wire) return;
+    const taking = wire.subscriptions.filter(({ joining }) => !joining);
     observer.onEvent?.(event);
-    const before = wire.position();
+    const has = wire.position();
     const { arrival, at } = event.id === undefined ? {} : wire.arrive(event.id);
     if (arrival === 'repeated') return;
-    if (at !== undefined && arrival !== 'new') tellDisordered(event.topic, before ?? at, at, taking);
-    // What came too late cannot be told any more: its place has been passed.
+    // No server does this; so nobody can know what else is missing. What came too late cannot be told any more: its place has been passed.
+    if (at && has && arrival !== 'new') {
+      observer.onError(new Error(`an event of ${event.topic} came out of its order`));
+      const to = arrival === 'late' ? has : { ...at, seq: at.seq - 1 };
+      const oldest = formatCursor(to);
+      const gap = {
+        topic: event.topic,
+        requested: formatCursor(has),
+        oldest,
+        latest: oldest,
+        reason: 'disordered',
+      } as const;
+      for (const subscription of taking) subscription.miss(gap, to);
+    }
     if (arrival !== 'late') for (const subscription of taking) subscription.take(event, at);
   }
 
-  /** No server does this; so nobody can know what else is missing. */
-  function tellDisordered(topic: string, has: Cursor, at: Cursor, subscriptions: readonly LiveSubscription[]): void {
-    observer.onError(new Error(`an event of ${topic} came out of its order`));
-    const to = at.epoch === has.epoch ? has : { ...at, seq: at.seq - 1 };
-    const [requested, oldest] = [formatCursor(has), formatCursor(to)];
-    for (const subscription of subscriptions)
-      subscription.miss({ topic, requested, oldest, latest: oldest, reason: 'disordered' }, to);
-  }
-
   function tellGap(gap: Gap): void {
-    const to = reads.get(gap.topic)?.wire.skip(gap);
-    for (const subscription of of(gap.topic)) if (!subscription.joining) subscription.miss(gap, to);
+    const wire = wires.get(gap.topic);
+    const to = wire?.skip(gap);
+    for (const subscription of wire?.subscriptions ?? []) if (!subscription.joining) subscription.miss(gap, to);
   }
 
   function reach(cursor: string, live: boolean): void {
     const positions = parseCompoundCursor(cursor) ?? [];
-    for (const { wire, subscriptions } of reads.values()) {
+    for (const wire of wires.values()) {
       const own = positionsOf(wire.topic, positions);
       if (own.length === 0) continue;
       wire.reach(own);
       wire.live ||= live;
-      if (wire.live) for (const subscription of subscriptions) settle(subscription, wire);
+      for (const subscription of wire.subscriptions) settle(subscription, wire);
     }
   }
 
   const connection = createConnection(
     {
-      wanted: () => (paused ? [] : Array.from(reads.values(), ({ wire }) => wire)),
+      wanted: () => (paused ? [] : [...wires.values()]),
       event: take,
       gap: tellGap,
       ready: ({ cursor }) => reach(cursor, true),
       heartbeat: ({ cursor }) => reach(cursor, false),
       presence(change) {
-        const told = reads.get(change.topic)?.wire.noteMembers(change);
-        if (told === undefined) return;
-        for (const subscription of of(change.topic)) if (subscription.presence) subscription.tellPresence(told);
+        for (const { presence, tellPresence } of wires.get(change.topic)?.subscriptions ?? [])
+          if (presence) tellPresence(change);
       },
       changed() {
         if (connection.view().state.kind !== 'connected') {
-          for (const { wire, subscriptions } of reads.values()) {
+          for (const wire of wires.values()) {
             wire.live = false;
-            for (const subscription of subscriptions) subscription.enter({ kind: 'waiting' });
+            for (const { enter } of wire.subscriptions) enter({ kind: 'waiting' });
           }
         }
         observer.changed();
       },
-      refused: (topic, code) => observer.refused(of(topic), code),
+      refused: (topic, code) => observer.refused(wires.get(topic)?.subscriptions ?? [], code),
       tooMany: observer.tooMany,
     },
     context,
@@ -154,20 +152,18 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
       connection.update();
     },
     assign(readings) {
-      const joining: (() => void)[] = [];
-      const before = reads;
-      reads = new Map(
+      const before = wires;
+      wires = new Map(
         Array.from(readings, ([topic, { shape, subscriptions }]) => {
-          const present = before.get(topic)?.wire;
-          const { parameters } = subscriptions.find(({ presenceOnly }) => !presenceOnly) ?? {};
-          const wire = present?.shape === shape ? present : createWire(topic, shape, parameters ?? {});
-          wire.setPresence(subscriptions.some(({ presence }) => presence));
-          for (const subscription of subscriptions)
-            if (subscription.wire !== wire) joining.push(() => join(subscription, wire));
-          return [topic, { wire, subscriptions }] as const;
+          const present = before.get(topic);
+          const wire = present?.shape === shape ? present : createWire(topic, shape);
+          wire.subscriptions = subscriptions;
+          wire.setPresence(subscriptions.filter(({ presence }) => presence).length);
+          return [topic, wire] as const;
         }),
       );
-      for (const each of joining) each();
+      for (const wire of wires.values())
+        for (const subscription of wire.subscriptions) if (subscription.wire !== wire) join(subscription, wire);
       connection.update();
     },
   };

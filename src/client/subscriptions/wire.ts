@@ -2,11 +2,7 @@
 import type { Gap } from '../../protocol/control.ts';
 import { type Cursor, formatCompoundCursor, parseCursor } from '../../protocol/cursor.ts';
 import type { WantedTopic } from '../connection/topic-sync.ts';
-import type { TopicRequest } from '../connection/transport.ts';
-import type { PresenceChange, PresentMember } from '../subscription.ts';
-
-/** What is asked for of a topic, besides where to begin. */
-export type Parameters = Pick<TopicRequest, 'filter' | 'types' | 'conflate'>;
+import type { LiveSubscription } from './live-subscription.ts';
 
 /**
  * What an event is to a reading: to be told; seen before; too late, after others that should have come later; or of another log, of which
@@ -14,21 +10,24 @@ export type Parameters = Pick<TopicRequest, 'filter' | 'types' | 'conflate'>;
  */
 export type Arrival = 'new' | 'repeated' | 'late' | 'foreign';
 
+/** Where delivery goes on after a gap (protocol section 2.6). */
+export function endOfGap({ reason, oldest, latest }: Gap): Cursor | undefined {
+  return parseCursor(reason === 'ahead' ? latest : oldest);
+}
+
 export interface Wire extends WantedTopic {
   /** See `Plannable`. */
   readonly shape: string;
+  /** Whose it is. */
+  subscriptions: readonly LiveSubscription[];
   /** Whether replay is over, of all that it is to read. */
   live: boolean;
   /** Everything up to here was told; `undefined` while it is not known. */
   position(): Cursor | undefined;
   /** The newest place that it has ever been at. */
   newest(): Cursor | undefined;
-  /** Who is there, as far as the server told; `undefined` before it has. */
-  members(): ReadonlyMap<string, PresentMember> | undefined;
-  /** Whether to ask for presence too. */
-  setPresence(wanted: boolean): void;
-  /** @returns what is to be told: of a sync that comes in parts, the whole */
-  noteMembers(change: PresenceChange): PresenceChange | undefined;
+  /** Whether to ask for presence too, and from how many on it is wanted: whoever comes later has to be told of all members first. */
+  setPresence(wanted: number): void;
   /** Somebody takes part who stands here: what lies between is read again, if it has gone by. */
   include(at: Cursor): void;
   /** Takes in an event. @throws SyntaxError when the id is none of ours: then whoever sent it is not to be believed */
@@ -39,16 +38,14 @@ export interface Wire extends WantedTopic {
   skip(gap: Gap): Cursor | undefined;
 }
 
-/** @param parameters what is asked for of the topic, besides where to begin */
-export function createWire(topic: string, shape: string, parameters: Parameters): Wire {
+/** @param shape what is asked for of the topic, besides where to begin, as JSON */
+export function createWire(topic: string, shape: string): Wire {
   let mark = {};
-  let presence = false;
+  /** How many want to be told of members. */
+  let presence = 0;
   /** Several where names cannot be told apart; then only the server knows which it is. */
   let positions: readonly Cursor[] = [];
   let newest: Cursor | undefined;
-  let members: Map<string, PresentMember> | undefined;
-  /** Of a sync that is not complete. */
-  let parts: PresentMember[] = [];
   /** Up to here nothing was left out since the reading began: what comes from before is a repetition. Beyond, it may be missing. */
   let whole = 0;
 
@@ -67,35 +64,19 @@ export function createWire(topic: string, shape: string, parameters: Parameters)
   return {
     topic,
     shape,
+    subscriptions: [],
     live: false,
     position,
     mark: () => mark,
     newest: () => newest,
-    members: () => members,
     request() {
       const after = positions.length > 0 ? formatCompoundCursor(positions) : 'latest';
-      return { topic, after, ...parameters, presence: presence || undefined };
+      return { topic, after, ...JSON.parse(shape), presence: presence > 0 || undefined };
     },
     setPresence(wanted) {
-      if (wanted === presence) return;
+      // A topic that is read anew begins with all of its members.
+      if (wanted > presence || wanted === 0) mark = wanted === presence ? mark : {};
       presence = wanted;
-      members = undefined;
-      parts = [];
-      mark = {};
-    },
-    noteMembers(change) {
-      if (change.change === 'sync') {
-        parts.push(...change.members);
-        if (change.more) return undefined;
-        members = new Map(parts.map((member) => [member.member, member]));
-        parts = [];
-        return { topic, change: 'sync', members: [...members.values()] };
-      }
-      const { member, state } = change;
-      const since = 'since' in change ? change.since : (members?.get(member)?.since ?? '');
-      if (change.change === 'leave') members?.delete(member);
-      else members?.set(member, { member, state, since });
-      return change;
     },
     include(at) {
       const now = position();
@@ -105,12 +86,12 @@ export function createWire(topic: string, shape: string, parameters: Parameters)
     },
     arrive(id) {
       const at = parseCursor(id);
-      if (at === undefined) throw new SyntaxError('not a cursor');
+      if (!at) throw new SyntaxError(id);
       const now = position();
-      const foreign = now !== undefined && now.epoch !== at.epoch;
-      if (now !== undefined && !foreign && at.seq <= now.seq)
+      const foreign = now && now.epoch !== at.epoch;
+      if (now && !foreign && at.seq <= now.seq)
         return { arrival: at.seq <= whole || at.seq === now.seq ? 'repeated' : 'late', at };
-      if (now === undefined || foreign) begin({ ...at, seq: at.seq - 1 });
+      if (!now || foreign) begin({ ...at, seq: at.seq - 1 });
       move(at);
       if (at.seq === whole + 1) whole = at.seq;
       return { arrival: foreign ? 'foreign' : 'new', at };
@@ -119,12 +100,12 @@ export function createWire(topic: string, shape: string, parameters: Parameters)
       const [next] = told;
       const now = position();
       if (told.length > 1) positions = told;
-      else if (next !== undefined && now === undefined) begin(next);
-      else if (next !== undefined && next.epoch === now?.epoch && next.seq > now.seq) move(next);
+      else if (next && !now) begin(next);
+      else if (next && next.epoch === now?.epoch && next.seq > now.seq) move(next);
     },
-    skip({ reason, oldest, latest }) {
-      const to = parseCursor(reason === 'ahead' ? latest : oldest);
-      if (to !== undefined) begin(to);
+    skip(gap) {
+      const to = endOfGap(gap);
+      if (to) begin(to);
       return to;
     },
   };

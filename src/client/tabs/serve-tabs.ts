@@ -3,7 +3,7 @@ import type { Trouble } from '../connection/state.ts';
 import type { TopicRequest, TransportEnd, TransportObserver } from '../connection/transport.ts';
 import type { Status } from '../status.ts';
 import type { Subscribe, Subscription } from '../subscription.ts';
-import type { TabLine, Told } from './tab-words.ts';
+import type { TabLine, Told, Wish } from './tab-words.ts';
 
 export interface ServeTabsOptions {
   readonly line: TabLine;
@@ -41,8 +41,8 @@ export function serveTabs({ line, locks, subscribe, status, observe }: ServeTabs
     const gone = new AbortController();
     const served: Served = { subscriptions: new Map(), opened: false, gone };
     all.set(id, served);
-    // The tab holds this lock as long as it lives: to be given it is to learn that the tab is gone.
-    locks.request(tab, { signal: gone.signal }, () => drop(id)).catch(() => undefined);
+    // The tab holds this lock as long as it lives: to be given it is to learn that the tab is gone. Were it not, it begins anew.
+    locks.request(tab, { signal: gone.signal }, () => end(id, { trouble: LOST })).catch(() => undefined);
     return served;
   }
 
@@ -80,16 +80,27 @@ export function serveTabs({ line, locks, subscribe, status, observe }: ServeTabs
 
   const stopListening = line.listen((word) => {
     if (word.kind === 'end') drop(word.id);
-    if (word.kind !== 'read') return;
-    const { id, tab, add, remove } = word;
-    const { subscriptions } = serve(id, tab);
+    if (word.kind === 'read') {
+      const { subscriptions } = serve(word.id, word.tab);
+      for (const request of word.topics) subscriptions.set(request.topic, read(word.id, request));
+      look();
+    }
+    if (word.kind === 'change') change(word);
+  });
+
+  function change({ id, add, remove }: Extract<Wish, { kind: 'change' }>): void {
+    const subscriptions = all.get(id)?.subscriptions;
+    // Of a reading that is not known only the change is: it has to begin anew.
+    if (subscriptions === undefined) {
+      tell(id, 'ended', { trouble: LOST });
+      return;
+    }
     for (const topic of remove) {
       subscriptions.get(topic)?.close();
       subscriptions.delete(topic);
     }
     for (const request of add) subscriptions.set(request.topic, read(id, request));
-    look();
-  });
+  }
 
   /** Tells each of the others what has become of the connection. */
   function look(): void {

@@ -30,6 +30,7 @@ export function shareConnection({ name, locks, Channel, hidden }: ShareOptions):
   const tab = `${name}/${crypto.randomUUID()}`;
   let link: Link | undefined;
   let stopServing: (() => void) | undefined;
+  const held = Promise.withResolvers<void>();
   let end = () => {};
 
   const leadership = createLeadership({
@@ -50,7 +51,7 @@ export function shareConnection({ name, locks, Channel, hidden }: ShareOptions):
     },
   });
   return {
-    elsewhere: () => (leadership.leads() ? undefined : tabTransport(line, tab)),
+    elsewhere: () => (leadership.leads() ? undefined : tabTransport(line, tab, held.promise)),
     start(of) {
       link = of;
       // Whoever reads for this tab is given the lock when the tab is gone.
@@ -59,6 +60,7 @@ export function shareConnection({ name, locks, Channel, hidden }: ShareOptions):
         () =>
           new Promise<void>((resolve) => {
             end = resolve;
+            held.resolve();
           }),
       );
       leadership.run();

@@ -9,6 +9,11 @@ export type Wish =
       readonly id: string;
       /** The tab that asks: a lock of this name is its own as long as it lives. */
       readonly tab: string;
+      readonly topics: readonly TopicRequest[];
+    }
+  | {
+      readonly kind: 'change';
+      readonly id: string;
       readonly add: readonly TopicRequest[];
       readonly remove: readonly string[];
     }

@@ -7,6 +7,7 @@ import { createLineSplitter } from '../../protocol/ndjson.ts';
 import { topicParamSchema } from '../../protocol/schemas.ts';
 import { requireRight } from '../authenticate.ts';
 import { mediaType, readBytes, readJson, readText } from '../body.ts';
+import type { EventTypes } from '../event-definitions.ts';
 import { readEventInputs, tooMany } from '../event-inputs.ts';
 import { ProblemError } from '../problem-error.ts';
 import type { Env, Services } from '../services.ts';
@@ -14,7 +15,7 @@ import { invalid, validate } from '../validate.ts';
 import { digestOf, idempotencyKey, keyOwner, requireRate } from '../write-request.ts';
 
 export function publishRoute(services: Services): Hono<Env> {
-  const { broker, limits, callers } = services;
+  const { broker, limits, callers, eventTypes } = services;
   return new Hono<Env>().post('/topics/:topic/events', validate('param', topicParamSchema), async (c) => {
     const { topic } = c.req.valid('param');
     const principal = c.get('principal');
@@ -23,7 +24,7 @@ export function publishRoute(services: Services): Hono<Env> {
     requireRate(callers.write(principal, c.get('address')));
     const key = idempotencyKey(c);
     const bytes = await readBytes(c, limits.requestBytes);
-    const events = readEvents(mediaType(c), bytes, limits);
+    const events = readEvents(mediaType(c), bytes, limits, eventTypes(topic));
     const actor = principal.sub;
 
     if (events[0]?.ephemeral) {
@@ -60,8 +61,13 @@ function summary({ type = DEFAULT_TYPE, key }: EventInput, time: string) {
   return key === undefined ? { type, time } : { type, time, key };
 }
 
-function readEvents(type: string, bytes: Uint8Array, limits: Limits): readonly EventInput[] {
-  const inputs = readEventInputs(readBody(type, readText(bytes), limits), limits, bytes.byteLength);
+function readEvents(
+  type: string,
+  bytes: Uint8Array,
+  limits: Limits,
+  types: EventTypes | undefined,
+): readonly EventInput[] {
+  const inputs = readEventInputs(readBody(type, readText(bytes), limits), limits, types, bytes.byteLength);
   if (!inputs.ok)
     throw inputs.reason === 'size' ? new ProblemError('too-large', { detail: inputs.detail }) : invalid(inputs.issues);
   const { events } = inputs;

@@ -125,5 +125,6 @@ export function ok(status: number, body: unknown, version?: number, members: Rec
 }
 
 export function refused(code: ProblemCode, members: Record<string, unknown> = {}, retryAfter?: number): Answer {
-  return { kind: 'refused', problem: { ...problem(code), ...members }, retryAfter };
+  const { status } = problem(code);
+  return { kind: 'refused', code, status, problem: { ...problem(code), ...members }, retryAfter };
 }

@@ -226,7 +226,8 @@ export function ok(body: unknown): Answer {
 }
 
 export function refused(code: ProblemCode, retryAfter?: number): Answer {
-  return { kind: 'refused', problem: { ...problem(code) }, retryAfter };
+  const refusal = { ...problem(code) };
+  return { kind: 'refused', code, status: refusal.status, problem: refusal, retryAfter };
 }
 
 export class FakeOutbox {

@@ -31,7 +31,7 @@ const FIELDS = ['x', 'y', 't'];
 
 /** What was shown of a key: a row, or none and why. Compared by when the server came to have it, once that is known. */
 type Seen =
-  | { readonly row: Row }
+  | { readonly row: Row; readonly isOwn: (field: string) => boolean }
   /** Removed by a write of the client's own, or by the server at this place of its log. */
   | { readonly gone: Mutation | number }
   /** A write was refused: what it had hidden may show again. */
@@ -82,7 +82,7 @@ class Run {
   }
 
   #patch(number: number, isOwn = true): Row {
-    const out = isOwn && this.server.streams.length === 0 ? 'in' : 'out';
+    const out = isOwn && this.server.stream?.isOpen !== true ? 'in' : 'out';
     const s = number % 5 === 0 ? { s: number % 2 === 0 ? out : 'in' } : {};
     return { t: this.#value(), ...(number % 3 === 0 ? { x: this.#value() } : { y: this.#value() }), ...s };
   }
@@ -94,10 +94,11 @@ class Run {
       case 'other': {
         const old = this.server.rows.get(key);
         const omitted = number % 7 === 0 ? ['x'] : [];
-        // Of a key that is used again while own writes are on their way, nobody can tell which record they meant.
-        // Nor of one that is used again between two pages.
+        // Of a key that others use again while own writes are on their way, between two pages, or before its end was told, nobody can
+        // tell which record is meant.
         const removed = this.server.log.findLast((each) => each.key === key && each.new === undefined)?.seq ?? 0;
-        const isReused = this.#ownOf(key).length > 0 || removed > (this.#listing[0]?.at ?? 0);
+        const isShown = this.query.versionOf(key) !== undefined;
+        const isReused = isShown || this.#ownOf(key).length > 0 || removed > (this.#listing[0]?.at ?? 0);
         if (old === undefined && isReused) break;
         if (old === undefined) this.server.write(key, this.#row(number % 3 === 0 ? 'out' : 'in'), { omitted });
         else if (number % 4 === 0) this.server.write(key, undefined);
@@ -132,9 +133,9 @@ class Run {
         for (let left = number % 3; left >= 0; left -= 1) this.server.stream?.next();
         break;
       case 'settle': {
-        const next = pick(this.outbox.shownIds.filter((id) => this.outbox.get(id)?.state === 'acknowledged'));
-        const mutation = next === undefined ? undefined : this.outbox.get(next);
-        if (mutation !== undefined) this.outbox.let(mutation, 'settled');
+        // Another tab may have seen it, while this one is behind.
+        const answered = pick([...this.outbox.all].filter(({ state }) => state === 'acknowledged'));
+        if (answered !== undefined) this.outbox.let(answered, 'settled');
         break;
       }
       case 'discard': {
@@ -154,7 +155,7 @@ class Run {
       }
       case 'gap':
         // A list does not say who took a row out of the query: that a second write will bring it back cannot be seen from it.
-        if (!this.#isOut([...this.outbox.all])) this.server.stream?.gap();
+        if (!this.#isOut(this.#kept())) this.server.stream?.gap();
         break;
       case 'tick':
         // Longer than a stream takes.
@@ -195,10 +196,14 @@ class Run {
     }
   }
 
+  /** Also those that the outbox has let go of, and this query still shows. */
+  #kept(): readonly Mutation[] {
+    const gone = this.#keys.flatMap((key) => this.query.pendingOf(key)).filter(({ id }) => !this.outbox.get(id));
+    return [...gone, ...this.outbox.all].sort((a, b) => a.order - b.order);
+  }
+
   #ownOf(key: string): readonly Mutation[] {
-    return [...this.outbox.all].filter(
-      ({ state, write }) => state !== 'dead' && write.kind !== 'publish' && write.key === key,
-    );
+    return this.#kept().filter(({ state, write }) => state !== 'dead' && write.kind !== 'publish' && write.key === key);
   }
 
   #isOut(mutations: readonly Mutation[]): boolean {
@@ -243,7 +248,12 @@ class Run {
       const row = shown.get(key);
       const history = this.#seen.get(key) ?? [];
       this.#seen.set(key, history);
-      history.push(row === undefined ? { gone: this.#whyGone(key) } : { row });
+      const waiting = this.query.pendingOf(key).filter(({ state }) => state !== 'acknowledged');
+      const values = waiting.flatMap(({ write }) =>
+        write.kind === 'patch' ? [write.patch] : 'record' in write ? [write.record] : [],
+      );
+      const isOwn = (field: string) => values.some((value) => row !== undefined && value[field] === row[field]);
+      history.push(row === undefined ? { gone: this.#whyGone(key) } : { row, isOwn });
     }
   }
 
@@ -310,7 +320,8 @@ class Run {
       // That a row is gone says something of the row, which `t` stands for.
       else if (field === 't') rank = typeof seen.gone === 'number' ? seen.gone : this.#done.get(seen.gone.id);
       if (rank === undefined) continue;
-      if ('row' in seen || typeof seen.gone !== 'number')
+      // What waits for an answer lies over everything.
+      if ('row' in seen ? !seen.isOwn(field) : typeof seen.gone !== 'number')
         expect(rank, `${key}.${field} at step ${index} is older than what was shown`).toBeGreaterThanOrEqual(newest);
       newest = Math.max(newest, rank);
     }

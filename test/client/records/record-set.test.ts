@@ -104,6 +104,16 @@ describe('the base', () => {
     expect(set.rows.map(({ id }) => id)).toEqual([1, 2, 3]);
   });
 
+  it('does not either when the later page was empty', () => {
+    const { set } = loaded([
+      { id: 1, version: 1 },
+      { id: 2, version: 1 },
+    ]);
+    set.swap({ rows: [{ id: 1, version: 1 }], exact: 1, more: false }, []);
+    set.apply(put({ id: 2, version: 2 }));
+    expect(set.rows.map(({ id }) => id)).toEqual([1]);
+  });
+
   it('takes another row of the same key, whose versions begin anew', () => {
     const { set } = loaded([{ id: 1, a: 'old', version: 9 }]);
     set.apply(put({ id: 1, a: 'another', version: 1 }));
@@ -344,6 +354,21 @@ describe('a filter', () => {
     expect(set.rows).toEqual([{ id: 1, s: 'open', version: 1 }]);
     set.apply(put({ id: 1, s: 'open', version: 3 }, { kind: 'insert', mutation: back.id }));
     expect(set.rows).toEqual([{ id: 1, s: 'open', version: 3 }]);
+  });
+});
+
+describe('writes that wait over one that the base does not show', () => {
+  it('are not taken for shown by the version of another record of that key', () => {
+    const { set } = loaded([{ id: 1, a: 'old', version: 1 }]);
+    const replacement = write({ kind: 'replace', key: '1', record: { a: 'new' } });
+    const patch = write({ kind: 'patch', key: '1', patch: { b: 'mine' } });
+    set.mutate(changed(replacement));
+    set.mutate(changed(patch));
+    // Somebody deleted the record before it was replaced: it is another one, and the stream is behind.
+    set.apply(put({ id: 1, a: 'older still', version: 2 }));
+    set.mutate(changed(acknowledged(replacement, { id: 1, a: 'new', version: 1 })));
+    set.mutate(changed(acknowledged(patch, { id: 1, a: 'new', b: 'mine', version: 2 })));
+    expect(set.rows).toEqual([{ id: 1, a: 'new', b: 'mine', version: 2 }]);
   });
 });
 

@@ -6,7 +6,7 @@ const id = (seq: number, epoch = E) => `${epoch}-${seq}`;
 const at = (seq: number, epoch = E) => ({ epoch, seq });
 
 function wire() {
-  const made = createWire('t', '', {});
+  const made = createWire('t', '{}');
   return { ...made, arrivals: (...seqs: number[]) => seqs.map((seq) => made.arrive(id(seq)).arrival) };
 }
 

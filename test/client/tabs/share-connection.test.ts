@@ -1,5 +1,6 @@
 /** Several tabs in one process: each with locks, channel and life of its own, over one app. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { openStream } from '../../../src/client/connection/stream-transport.ts';
 import { type SharedConnection, shareConnection } from '../../../src/client/tabs/share-connection.ts';
 import { TestApp } from '../../http/app.ts';
 import { listen, type System, systems, untilLive } from '../links.ts';
@@ -25,12 +26,14 @@ function tabs() {
   open.push({ close: () => app.realtime.close() });
   return {
     app,
-    tab(): Tab {
+    /** @param granted when the browser gives it the lock by which the others know that it lives */
+    tab(granted: Promise<void> = Promise.resolve()): Tab {
       // Web Locks are held by whole processes: a tab that dies gives back what was granted to it.
       const held = new Set<() => void>();
       const locks = {
-        request: (lock: string, ...rest: unknown[]) => {
+        request: async (lock: string, ...rest: unknown[]) => {
           const [options, callback] = rest.length === 1 ? [{}, rest[0]] : rest;
+          if (rest.length === 1) await granted;
           return navigator.locks.request(lock, options as LockOptions, (granted) => {
             const work = (callback as LockGrantedCallback<unknown>)(granted);
             return Promise.race([work, new Promise<void>((resolve) => held.add(resolve))]);
@@ -39,7 +42,7 @@ function tabs() {
       } as unknown as LockManager;
       const state = { hidden: false };
       const share = shareConnection({ name, locks, Channel: BroadcastChannel, hidden: () => state.hidden });
-      const made = system({ app, elsewhere: share.elsewhere, random: () => 0 });
+      const made = system({ app, open: (...all) => (share.elsewhere() ?? openStream)(...all), random: () => 0 });
       share.start(made.link);
       const close = () => {
         made.link.close();
@@ -81,6 +84,21 @@ describe('tabs of one browser', () => {
     b.subscription.close();
     also.subscription.close();
     await expect.poll(async () => (await app.json('/v1/streams')).body.streams[0].topics).toEqual(['a']);
+  });
+
+  it('are not taken for gone while the browser has not given them their lock', async () => {
+    const { app, tab } = tabs();
+    const first = tab();
+    await untilLive(listen(first.link, 'a'));
+    const granted = Promise.withResolvers<void>();
+    const second = tab(granted.promise);
+    const b = listen(second.link, 'a');
+    // Words to the others may be faster than the lock: another tab's come through meanwhile.
+    await untilLive(listen(tab().link, 'b'));
+    granted.resolve();
+    await untilLive(b);
+    await app.publish('a', 1);
+    await expect.poll(b.data).toEqual([1]);
   });
 
   it('go on when the one that had it is closed, and miss and repeat nothing', async () => {

@@ -94,6 +94,9 @@ export function attending(harness: Harness): void {
     expect(revisions).toEqual([...new Set(revisions)].sort((one, other) => one - other));
     expect(left).toEqual({ kind: 'left', revision: revisions.at(-1) });
     expect((await presenceOf(0).heads([topic, freshTopic('t')])).revisions).toEqual([revisions.at(-1), 0]);
+    const { revisions: none, due } = await presenceOf(1).heads([]);
+    expect(none).toEqual([]);
+    expect(due).toBeLessThanOrEqual(MINUTE);
     expect(told(await changesOf(topic, revisions[1]!))).toEqual(['join b', 'leave a']);
     expect(told(await changesOf(topic, first, 2))).toEqual(['join a', 'update a']);
     expect(await membersOf(topic)).toEqual(['first', 'b']);
