@@ -1,9 +1,9 @@
 /** Keeps what is cached of a live query as that is, from the end of its present fetch until the next one, or until nobody observes it. */
 import type { Query, QueryClient } from '@tanstack/query-core';
-import type { LiveQuery } from '../client/records/live-query.ts';
 import { LINGER_MS } from './bridge-queries.ts';
+import type { Live } from './records-query.ts';
 
-export function followRecords(queryClient: QueryClient, query: Query, live: LiveQuery): void {
+export function followRecords(queryClient: QueryClient, query: Query, live: Live): void {
   const { queryKey } = query;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let written: unknown;

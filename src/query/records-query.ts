@@ -1,11 +1,21 @@
 /** Records of a collection as a query of TanStack Query: what the client lists, kept right by its stream while somebody observes it. */
 import type { DataTag, QueryFunctionContext } from '@tanstack/query-core';
-import type { Client } from '../client/create-client.ts';
-import type { Row } from '../client/mutation.ts';
 import type { QueryOptions } from '../client/records/collection.ts';
-import type { LiveQuery } from '../client/records/live-query.ts';
+import type { QuerySnapshot } from '../client/records/live-query.ts';
 import { SubscriptionRefused } from '../client/subscriptions/live-subscription.ts';
 import { followRecords } from './follow-records.ts';
+
+/** A live query, of the client's collections of whatever types. */
+export interface Live<Record = unknown> {
+  readonly subscribe: (listener: () => void) => () => void;
+  readonly getSnapshot: () => Omit<QuerySnapshot, 'rows'> & { readonly rows: readonly Record[] };
+}
+
+/** What `client.collection` gives. */
+export interface Queried<Record = unknown> {
+  readonly name: string;
+  query(options?: QueryOptions): Live<Record>;
+}
 
 type RecordsKey = readonly ['sluice', string, QueryOptions];
 
@@ -22,7 +32,7 @@ export interface RecordsQuery<Record> {
 }
 
 /** As it is without the tag of its types, of which there is nothing when it runs. */
-interface Untagged extends Omit<RecordsQuery<Row>, 'queryKey'> {
+interface Untagged extends Omit<RecordsQuery<unknown>, 'queryKey'> {
   readonly queryKey: RecordsKey;
 }
 
@@ -32,23 +42,30 @@ interface Untagged extends Omit<RecordsQuery<Row>, 'queryKey'> {
  * The client keeps what is cached right while somebody observes it, and a second longer; then it is marked as old. Whoever asks for the same
  * by `useRecords` shares the list and the stream. A refusal is an error, a `SubscriptionRefused` with its `code`.
  *
- * @typeParam Record a record, as the server's definition says; nobody checks it here
+ * @param collection of the client; where its types are known, so are those of what is cached
+ * @param query which of its records
  * @example
  * ```tsx
- * const { data = [], error } = useQuery(recordsQuery<Order>(client, 'orders', { filter: 'status=eq.open', limit: 50 }));
+ * const orders = client.collection('orders');
+ * const { data = [], error } = useQuery(recordsQuery(orders, { filter: 'status=eq.open', limit: 50 }));
  * ```
  */
-export function recordsQuery<Record extends object = Row>(
-  client: Client,
-  collection: string,
+export function recordsQuery<Record extends object>(
+  collection: Queried<Record>,
   query?: QueryOptions,
 ): RecordsQuery<Record>;
-export function recordsQuery(client: Client, collection: string, query: QueryOptions = {}): Untagged {
+/** Of a collection whose types are not known: whoever calls it says what its records are. */
+export function recordsQuery<Record extends object>(
+  collection: Queried<object>,
+  query?: QueryOptions,
+): RecordsQuery<Record>;
+export function recordsQuery(collection: Queried, query: QueryOptions = {}): Untagged {
+  const { name } = collection;
   return {
-    queryKey: ['sluice', collection, query],
+    queryKey: ['sluice', name, query],
     queryFn: async ({ client: queryClient, queryKey, signal }) => {
-      const live = client.collection(collection).query(query);
-      const rows = await readOnce(collection, live, signal);
+      const live = collection.query(query);
+      const rows = await readOnce(name, live, signal);
       const cached = queryClient.getQueryCache().find({ queryKey });
       if (cached !== undefined) followRecords(queryClient, cached, live);
       return rows;
@@ -60,7 +77,7 @@ export function recordsQuery(client: Client, collection: string, query: QueryOpt
 }
 
 /** What a live query knows, as soon as it knows anything. */
-function readOnce(collection: string, live: LiveQuery, signal: AbortSignal): Promise<readonly Row[]> {
+function readOnce(collection: string, live: Live, signal: AbortSignal): Promise<readonly unknown[]> {
   return new Promise((resolve, reject) => {
     function look(): void {
       const { rows, state } = live.getSnapshot();

@@ -14,12 +14,13 @@ import { isEqual } from './is-equal.ts';
 export type Fold<Data, Value> = (value: Value, events: readonly Event<Data>[]) => Value;
 
 /** Immutable: the same object while nothing changes. */
-export interface TopicSnapshot<Data, Value> {
+export interface TopicSnapshot<Each, Value> {
   readonly value: Value;
-  /** The newest event. */
-  readonly last: Event<Data> | undefined;
+  /** The newest event, ephemeral ones among them. */
+  readonly last: Each | undefined;
   /** What was missing, the last time that something was. */
   readonly gap: MissingEvents | undefined;
+  /** `closed` when there is no topic. */
   readonly state: SubscriptionState;
 }
 
@@ -30,10 +31,10 @@ export class TopicFeed<Data, Value> {
   readonly #subscribe: Client['subscribe'];
   readonly #topic: string | undefined;
   readonly #options: SubscribeOptions;
-  readonly #first: TopicSnapshot<Data, Value>;
+  readonly #first: TopicSnapshot<Event<Data>, Value>;
   readonly #listeners = new Set<{ readonly listener: () => void }>();
   #fold: Fold<Data, Value>;
-  #snapshot: TopicSnapshot<Data, Value>;
+  #snapshot: TopicSnapshot<Event<Data>, Value>;
   #subscription: Subscription<Data> | undefined;
   #cursor: string | undefined;
   /** Events that are not folded yet: those of one turn. */
@@ -78,7 +79,7 @@ export class TopicFeed<Data, Value> {
   };
 
   /** Folds what has come. Throws what the fold throws, so that it is thrown where the component is rendered. */
-  readonly getSnapshot = (): TopicSnapshot<Data, Value> => {
+  readonly getSnapshot = (): TopicSnapshot<Event<Data>, Value> => {
     const shown = this.#snapshot;
     const state = this.#subscription?.state ?? shown.state;
     const events = this.#events;
@@ -92,7 +93,7 @@ export class TopicFeed<Data, Value> {
     return this.#snapshot;
   };
 
-  readonly getServerSnapshot = (): TopicSnapshot<Data, Value> => this.#first;
+  readonly getServerSnapshot = (): TopicSnapshot<Event<Data>, Value> => this.#first;
 
   #open(topic: string, after: string | undefined): void {
     const { since, last, ...options } = this.#options;

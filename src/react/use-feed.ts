@@ -1,6 +1,7 @@
 /** What `useTopic` and `useTopicReducer` have in common. */
 import { useInsertionEffect, useMemo, useSyncExternalStore } from 'react';
 import type { SubscribeOptions } from '../client/subscription.ts';
+import type { Event } from '../protocol/event.ts';
 import { type Fold, TopicFeed, type TopicSnapshot } from './topic-feed.ts';
 import { useClient } from './use-client.ts';
 import { useSame } from './use-same.ts';
@@ -14,7 +15,7 @@ export function useFeed<Data, Value>(
   options: TopicOptions,
   initial: Value,
   fold: Fold<Data, Value>,
-): TopicSnapshot<Data, Value> {
+): TopicSnapshot<Event<Data>, Value> {
   const client = useClient();
   const asked = useSame(options);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another `initial` is no reason to begin anew, and the fold is set below

@@ -4,18 +4,20 @@ import type { Mutation, Row } from '../client/mutation.ts';
 import type { Enqueued } from '../client/outbox/outbox.ts';
 import type { WriteOptions } from '../client/records/collection.ts';
 import type { QueryState } from '../client/records/live-query.ts';
+import type { RecordTypes } from '../protocol/definition.ts';
 import { useClient } from './use-client.ts';
+import type { RecordTypesOf } from './use-records.ts';
 import { useStore, whole } from './use-store.ts';
 
-export interface LiveRecord<Record = Row> {
+export interface LiveRecord<Types extends RecordTypes = RecordTypesOf<Row>> {
   /** `undefined` while it is not known, when there is none (then `state` is `live`), and when no key was given. */
-  readonly row: Record | undefined;
+  readonly row: Types['record'] | undefined;
   /** `closed` when no key was given. */
   readonly state: QueryState;
   /** Own writes of it that the server has not shown yet, or that it refused. */
   readonly pending: readonly Mutation[];
   /** Changes fields of it; what others changed meanwhile is merged. @throws TypeError when there is no key, or a temporary one */
-  update(patch: Partial<Record>, options?: WriteOptions): Enqueued;
+  update(patch: Types['patch'], options?: WriteOptions): Enqueued;
   /** Deletes it. @throws TypeError when there is no key, or a temporary one */
   remove(options?: WriteOptions): Enqueued;
 }
@@ -42,7 +44,7 @@ const CLOSED: Shown = { row: undefined, state: { kind: 'closed' }, pending: [] }
 export function useRecord<Record extends object = Row>(
   name: string,
   key: string | null | undefined,
-): LiveRecord<Record>;
+): LiveRecord<RecordTypesOf<Record>>;
 export function useRecord(name: string, key: string | null | undefined): LiveRecord {
   const collection = useClient().collection(name);
   const of = key ?? undefined;

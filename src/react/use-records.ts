@@ -1,27 +1,33 @@
 /** Records of a collection, live. */
 import { useCallback, useMemo, useSyncExternalStore } from 'react';
 import type { Row } from '../client/mutation.ts';
-import type { Enqueued } from '../client/outbox/outbox.ts';
-import type { Collection, QueryOptions, WriteOptions } from '../client/records/collection.ts';
+import type { QueryOptions } from '../client/records/collection.ts';
 import type { QuerySnapshot } from '../client/records/live-query.ts';
+import type { TypedCollection } from '../client/typed-client.ts';
+import type { RecordTypes } from '../protocol/definition.ts';
 import { useClient } from './use-client.ts';
 import { useSame } from './use-same.ts';
 
+/** What is known of records where only their own type is. */
+export interface RecordTypesOf<Record extends object> extends RecordTypes {
+  readonly record: Record;
+  readonly insert: Partial<Record>;
+  readonly replace: Partial<Record>;
+  readonly patch: Partial<Record>;
+}
+
 /** What can be done to records. The same functions at every render. */
-export interface RecordActions<Record> extends Pick<Collection<Enqueued>, 'remove' | 'pendingOf' | 'keyOf'> {
-  /** Creates a record. One without its key shows under a temporary one until the server has answered. */
-  create(record: Partial<Record>): Enqueued;
-  /** Changes fields of a record; what others changed meanwhile is merged. @throws TypeError when the key is temporary */
-  update(key: string, patch: Partial<Record>, options?: WriteOptions): Enqueued;
-  /** Puts a record in the place of another. @throws TypeError when the key is temporary */
-  replace(key: string, record: Partial<Record>, options?: WriteOptions): Enqueued;
+export interface RecordActions<Types extends RecordTypes>
+  extends Pick<TypedCollection<Types>, 'create' | 'update' | 'replace' | 'remove' | 'pendingOf' | 'keyOf'> {
   /** Reads the list again, now; for instance after it was refused. */
   refresh(): void;
 }
 
-export interface Records<Record = Row> extends Omit<QuerySnapshot, 'rows'>, RecordActions<Record> {
+export interface Records<Types extends RecordTypes = RecordTypesOf<Row>>
+  extends Omit<QuerySnapshot, 'rows'>,
+    RecordActions<Types> {
   /** In order, own writes among them as soon as they are made; the same object for a row that does not change. */
-  readonly rows: readonly Record[];
+  readonly rows: readonly Types['record'][];
 }
 
 /** What is known before anything is: what a server shows. */
@@ -42,7 +48,10 @@ const loading = () => LOADING;
  * return rows.map(({ id, note }) => <li key={id} onClick={() => update(`${id}`, { status: 'paid' })}>{note}</li>);
  * ```
  */
-export function useRecords<Record extends object = Row>(name: string, query?: QueryOptions): Records<Record>;
+export function useRecords<Record extends object = Row>(
+  name: string,
+  query?: QueryOptions,
+): Records<RecordTypesOf<Record>>;
 export function useRecords(name: string, query: QueryOptions = {}): Records {
   const collection = useClient().collection(name);
   const asked = useSame(query);

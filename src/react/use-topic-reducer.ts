@@ -20,7 +20,7 @@ export function useTopicReducer<Value, Data = unknown>(
   reduce: (value: Value, event: Event<Data>) => Value,
   initial: Value,
   options: TopicOptions = {},
-): TopicSnapshot<Data, Value> {
+): TopicSnapshot<Event<Data>, Value> {
   return useFeed<Data, Value>(topic, options, initial, (value, events) => {
     let next = value;
     for (const event of events) next = reduce(next, event);

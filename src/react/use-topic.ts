@@ -9,9 +9,9 @@ export interface UseTopicOptions extends TopicOptions {
   readonly keep?: number | undefined;
 }
 
-export interface TopicView<Data> extends Omit<TopicSnapshot<Data, unknown>, 'value'> {
+export interface TopicView<Each = Event> extends Omit<TopicSnapshot<Each, unknown>, 'value'> {
   /** In order, the newest last; ephemeral ones between. The same array while none has come. */
-  readonly events: readonly Event<Data>[];
+  readonly events: readonly Each[];
 }
 
 const KEEP = 100;
@@ -35,7 +35,7 @@ const NONE: readonly never[] = [];
 export function useTopic<Data = unknown>(
   topic: string | null | undefined,
   { keep = KEEP, ...options }: UseTopicOptions = {},
-): TopicView<Data> {
+): TopicView<Event<Data>> {
   const { value, last, gap, state } = useFeed<Data, readonly Event<Data>[]>(topic, options, NONE, (kept, coming) => {
     const all = [...kept, ...coming];
     return all.slice(Math.max(0, all.length - keep));

@@ -13,7 +13,7 @@ const listsOf = ({ requests }: System) => requests.filter((request) => request.s
 
 /** Components that show orders by `useQuery`. */
 function showing(sluice: System, queryClient = new QueryClient(), client = sluice.client) {
-  const orders = probe(() => useQuery(recordsQuery<Order>(client, 'orders', OPEN)));
+  const orders = probe(() => useQuery(recordsQuery<Order>(client.collection('orders'), OPEN)));
   const provider = (...shown: (typeof orders)[]) =>
     createElement(QueryClientProvider, { client: queryClient }, ...shown.map(({ element }) => element));
   const rendered = render(client, provider(orders), { strict: true });
@@ -34,7 +34,7 @@ it('lists, and stays as the server has it, own writes among it, without another 
   expect(orders.shown.data![0]).toBe(first);
   await until(() => sluice.client.outbox.pending(), []);
   expect(listsOf(sluice)).toHaveLength(1);
-  const { queryKey } = recordsQuery<Order>(sluice.client, 'orders', OPEN);
+  const { queryKey } = recordsQuery<Order>(sluice.client.collection('orders'), OPEN);
   expectTypeOf(queryClient.getQueryData(queryKey)).toEqualTypeOf<readonly Order[] | undefined>();
   await until(() => queryClient.getQueryData(queryKey) === orders.shown.data, true);
 });
@@ -43,7 +43,7 @@ it('shares what is read with whoever asks for the same, and gives what is known 
   const sluice = await systemWithOrders();
   const { orders, provider, queryClient, show } = showing(sluice);
   await until(() => notesOf(orders.shown.data), ['one', 'two']);
-  const later = probe(() => useQuery(recordsQuery<Order>(sluice.client, 'orders', OPEN)));
+  const later = probe(() => useQuery(recordsQuery<Order>(sluice.client.collection('orders'), OPEN)));
   show(provider(orders, later));
   expect(later.shown.data).toBe(orders.shown.data);
   await until(() => queryClient.isFetching(), 0);
@@ -58,7 +58,7 @@ it('is let go of when nobody observes it, and is old then', async () => {
   await until(() => notesOf(orders.shown.data), ['one', 'two']);
   unmount();
   await until(() => sluice.client.reads('orders'), false, 5000);
-  const { queryKey } = recordsQuery<Order>(sluice.client, 'orders', OPEN);
+  const { queryKey } = recordsQuery<Order>(sluice.client.collection('orders'), OPEN);
   expect(queryClient.getQueryState(queryKey)).toMatchObject({ isInvalidated: true, fetchStatus: 'idle' });
   await sluice.sql(`UPDATE orders SET note = 'uno' WHERE id = 1`);
   expect(notesOf(queryClient.getQueryData(queryKey))).toEqual(['one', 'two']);
@@ -70,7 +70,7 @@ it('is let go of when nobody observes it, and is old then', async () => {
 it('that was fetched in advance is let go of, and what comes from a server is followed when it is shown', async () => {
   const sluice = await systemWithOrders();
   const onServer = new QueryClient();
-  await onServer.prefetchQuery(recordsQuery<Order>(sluice.client, 'orders', OPEN));
+  await onServer.prefetchQuery(recordsQuery<Order>(sluice.client.collection('orders'), OPEN));
   const html = JSON.stringify(dehydrate(onServer));
   await until(() => sluice.client.reads('orders'), false, 5000);
   onServer.clear();
@@ -95,10 +95,10 @@ it('says why it is refused', async () => {
 it('is given up when nobody waits for it any more', async () => {
   const sluice = await systemWithOrders();
   const queryClient = new QueryClient();
-  const observer = new QueryObserver(queryClient, recordsQuery<Order>(sluice.client, 'orders', OPEN));
+  const observer = new QueryObserver(queryClient, recordsQuery<Order>(sluice.client.collection('orders'), OPEN));
   observer.subscribe(() => {})();
   await settled(sluice);
-  const { queryKey } = recordsQuery(sluice.client, 'orders', OPEN);
+  const { queryKey } = recordsQuery(sluice.client.collection('orders'), OPEN);
   expect(queryClient.getQueryState(queryKey)).toMatchObject({ status: 'pending', fetchStatus: 'idle' });
   await until(() => sluice.client.reads('orders'), false, 5000);
 });

@@ -94,7 +94,7 @@ export type Order = {
   readonly version: number;
 };
 
-const orders = pgTable('orders', {
+export const orders = pgTable('orders', {
   id: integer('id').primaryKey(),
   status: text('status').notNull().default('open'),
   note: text('note'),
