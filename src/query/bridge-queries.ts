@@ -23,7 +23,7 @@ export interface BridgeOptions {
 }
 
 /** How long a topic is followed when nobody observes its queries any more, in ms. */
-export const LINGER_MS = 1000;
+const LINGER_MS = 1000;
 
 interface Followed {
   readonly stop: () => void;

@@ -1,7 +1,9 @@
 /** Keeps what is cached of a live query as that is, from the end of its present fetch until the next one, or until nobody observes it. */
 import type { Query, QueryClient } from '@tanstack/query-core';
-import { LINGER_MS } from './bridge-queries.ts';
 import type { Live } from './records-query.ts';
+
+/** How long it is kept right when nobody observes it any more, in ms. */
+const LINGER_MS = 1000;
 
 export function followRecords(queryClient: QueryClient, query: Query, live: Live): void {
   const { queryKey } = query;
