@@ -2,10 +2,8 @@
 import type { Gap } from '../../protocol/control.ts';
 import { type Cursor, formatCursor, parseCompoundCursor, positionsOf } from '../../protocol/cursor.ts';
 import type { Event } from '../../protocol/event.ts';
-import { isFinal } from '../connection/answers.ts';
-import { backoff } from '../connection/backoff.ts';
 import { type Connection, type ConnectionContext, createConnection } from '../connection/connection.ts';
-import { catchUp } from './catch-up.ts';
+import { createHistory } from './history.ts';
 import type { LiveSubscription } from './live-subscription.ts';
 import type { Reading } from './plan.ts';
 import { createWire, type Wire } from './wire.ts';
@@ -35,10 +33,14 @@ interface Read {
 }
 
 export function createTopicStream(observer: TopicStreamObserver, context: ConnectionContext): TopicStream {
-  const { request, random } = context;
   let reads: ReadonlyMap<string, Read> = new Map();
   let paused = false;
 
+  const history = createHistory({
+    ...context,
+    refused: (subscription, code) => observer.refused([subscription], code),
+    joined: settle,
+  });
   const of = (topic: string): readonly LiveSubscription[] => reads.get(topic)?.subscriptions ?? [];
 
   function join(subscription: LiveSubscription, wire: Wire): void {
@@ -48,29 +50,8 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
     if (members !== undefined)
       subscription.tellPresence({ topic: wire.topic, change: 'sync', members: [...members.values()] });
     subscription.joining = !subscription.presenceOnly;
-    if (subscription.joining && subscription.history() !== undefined) void read(subscription, wire);
+    if (subscription.joining && subscription.history() !== undefined) history.read(subscription, wire);
     else settle(subscription, wire);
-  }
-
-  /** Reads history, for as long as it takes, while the wire begins at the present moment. Then the two are joined. */
-  async function read(subscription: LiveSubscription, wire: Wire): Promise<void> {
-    const isWanted = () => subscription.wire === wire && !subscription.suspended();
-    for (let failures = 1; isWanted(); failures += 1) {
-      const end = await catchUp(subscription, request, isWanted);
-      if (!isWanted()) return;
-      if (end === undefined) break;
-      if (isFinal(end.trouble)) {
-        observer.refused([subscription], end.trouble.code);
-        return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, backoff(failures, random)));
-    }
-    const has = subscription.position();
-    // What the wire has passed meanwhile it reads once more, and those who have it leave it out.
-    if (has !== undefined) wire.include(has);
-    subscription.joining = false;
-    connection.update();
-    settle(subscription, wire);
   }
 
   /** The wire is live: whoever wanted no history begins here. */
@@ -85,14 +66,20 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
   function take(event: Event): void {
     const wire = reads.get(event.topic)?.wire;
     if (wire === undefined) return;
-    const taking = of(event.topic).filter(({ joining }) => !joining);
+    const taking = of(event.topic).filter((subscription) => !subscription.joining);
+    const joining = of(event.topic).filter((subscription) => subscription.joining);
     observer.onEvent?.(event);
     const before = wire.position();
     const { arrival, at } = event.id === undefined ? {} : wire.arrive(event.id);
     if (arrival === 'repeated') return;
-    if (at !== undefined && arrival !== 'new') tellDisordered(event.topic, before ?? at, at, taking);
+    if (at !== undefined && arrival !== 'new') {
+      tellDisordered(event.topic, before ?? at, at, taking);
+      for (const subscription of joining) history.interrupt(subscription);
+    }
     // What came too late cannot be told any more: its place has been passed.
-    if (arrival !== 'late') for (const subscription of taking) subscription.take(event, at);
+    if (arrival === 'late') return;
+    for (const subscription of taking) subscription.take(event, at);
+    for (const subscription of joining) history.keep(subscription, event, at);
   }
 
   /** No server does this; so nobody can know what else is missing. */
@@ -106,7 +93,10 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
 
   function tellGap(gap: Gap): void {
     const to = reads.get(gap.topic)?.wire.skip(gap);
-    for (const subscription of of(gap.topic)) if (!subscription.joining) subscription.miss(gap, to);
+    for (const subscription of of(gap.topic)) {
+      if (subscription.joining) history.interrupt(subscription);
+      else subscription.miss(gap, to);
+    }
   }
 
   function reach(cursor: string, live: boolean): void {
@@ -116,7 +106,11 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
       if (own.length === 0) continue;
       wire.reach(own);
       wire.live ||= live;
-      if (wire.live) for (const subscription of subscriptions) settle(subscription, wire);
+      if (!wire.live) continue;
+      for (const subscription of subscriptions) {
+        history.live(subscription);
+        settle(subscription, wire);
+      }
     }
   }
 
@@ -166,6 +160,9 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
             if (subscription.wire !== wire) joining.push(() => join(subscription, wire));
           return [topic, { wire, subscriptions }] as const;
         }),
+      );
+      history.retain(
+        (subscription, wire) => subscription.wire === wire && reads.get(subscription.topic)?.wire === wire,
       );
       for (const each of joining) each();
       connection.update();

@@ -29,8 +29,6 @@ export interface Wire extends WantedTopic {
   setPresence(wanted: boolean): void;
   /** @returns what is to be told: of a sync that comes in parts, the whole */
   noteMembers(change: PresenceChange): PresenceChange | undefined;
-  /** Somebody takes part who stands here: what lies between is read again, if it has gone by. */
-  include(at: Cursor): void;
   /** Takes in an event. @throws SyntaxError when the id is none of ours: then whoever sent it is not to be believed */
   arrive(id: string): { readonly arrival: Arrival; readonly at: Cursor };
   /** Everything up to these positions was told. Of another log than the events so far it is not believed: a gap would say so. */
@@ -96,12 +94,6 @@ export function createWire(topic: string, shape: string, parameters: Parameters)
       if (change.change === 'leave') members?.delete(member);
       else members?.set(member, { member, state, since });
       return change;
-    },
-    include(at) {
-      const now = position();
-      if (now?.epoch === at.epoch && now.seq <= at.seq) return;
-      begin(at);
-      mark = {};
     },
     arrive(id) {
       const at = parseCursor(id);
