@@ -102,25 +102,29 @@ describe.skipIf(CHROMIUM === undefined)('tabs of one browser', () => {
     }),
   );
 
-  it('have another that takes over while the one with the connection is frozen, and tell it all when it comes back', () =>
-    inPlainChromium(2, async ({ front, tabs, tell, streams, leader, check }) => {
-      await tell();
-      const frozen = await leader();
-      const other = tabs.find((tab) => tab !== frozen)!;
-      await front(other);
-      await until('it is hidden', () => isHidden(frozen));
-      await frozen.setFrozen(true);
-      await tell([other]);
-      await tell([other]);
-      expect(await streams()).toBe(1);
-      await frozen.setFrozen(false);
-      await tell();
-      expect(await leader()).toBe(other);
-      expect(await streams()).toBe(1);
-      await check(...tabs);
-    }));
+  it(
+    'have another that takes over while the one with the connection is frozen, and tell it all when it comes back',
+    { timeout: 60_000 },
+    () =>
+      inPlainChromium(2, async ({ front, tabs, tell, streams, leader, check }) => {
+        await tell();
+        const frozen = await leader();
+        const other = tabs.find((tab) => tab !== frozen)!;
+        await front(other);
+        await until('it is hidden', () => isHidden(frozen));
+        await frozen.setFrozen(true);
+        await tell([other]);
+        await tell([other]);
+        expect(await streams()).toBe(1);
+        await frozen.setFrozen(false);
+        await tell();
+        expect(await leader()).toBe(other);
+        expect(await streams()).toBe(1);
+        await check(...tabs);
+      }),
+  );
 
-  it('are told what came while all of them were frozen, once they go on, unseen as they are', () =>
+  it('are told what came while all of them were frozen, once they go on, unseen as they are', { timeout: 60_000 }, () =>
     inPlainChromium(2, async ({ front, tabs, tell, streams, check }) => {
       await tell();
       await front();
@@ -132,7 +136,8 @@ describe.skipIf(CHROMIUM === undefined)('tabs of one browser', () => {
       await tell();
       expect(await streams()).toBe(1);
       await check(...tabs);
-    }));
+    }),
+  );
 
   it('take the connection from one that nobody sees and that has none', { timeout: 60_000 }, () =>
     inPlainChromium(2, async ({ front, context, tabs, tell, leader, check }) => {
