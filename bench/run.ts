@@ -12,12 +12,15 @@ import { stopAll } from './processes.ts';
 import type { Run } from './rounds.ts';
 import { captureOverhead } from './rows/capture-overhead.ts';
 import { capturedChanges } from './rows/captured-changes.ts';
+import { clientRecords } from './rows/client-records.ts';
 import { commitLatency } from './rows/commit-latency.ts';
 import { fanOut } from './rows/fan-out.ts';
 import { filteredReaders } from './rows/filtered-readers.ts';
 import { idleMemory } from './rows/idle-memory.ts';
+import { idleTraffic } from './rows/idle-traffic.ts';
 import { latency } from './rows/latency.ts';
 import { durablePublish } from './rows/publish.ts';
+import { recovery } from './rows/recovery.ts';
 import { replayAll } from './rows/replay.ts';
 import { rowSecurity } from './rows/row-security.ts';
 import { saturation } from './rows/saturation.ts';
@@ -37,6 +40,9 @@ const ROWS: Readonly<Record<string, (run: Run) => Promise<readonly Line[]>>> = {
   'captured-changes': capturedChanges,
   'filtered-readers': filteredReaders,
   'row-security': rowSecurity,
+  'idle-traffic': idleTraffic,
+  recovery,
+  'client-records': clientRecords,
 };
 
 const USAGE = `npm run bench -- [--only <row,...>] [--rounds <n>] [--quick] [--markdown]

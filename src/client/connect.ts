@@ -51,9 +51,6 @@ export interface Link {
   renewToken(): Promise<void>;
   /** Whatever `open` opens now is another transport: opens anew, at once. */
   reopen(): void;
-  /** Reads nothing until `resume`; every subscription keeps its place. */
-  pause(): void;
-  resume(): void;
   close(): void;
 }
 
@@ -62,7 +59,7 @@ const STREAMS = 3;
 
 export function connect(options: ConnectOptions): Link {
   const { clock = Date.now, random = Math.random, environment = createEnvironment() } = options;
-  const onError = options.onError ?? ((error) => console.error(error));
+  const onError = options.onError ?? console.error;
   const url = options.url.replace(/\/+$/, '');
   // Looked up at each call, so that whoever replaces it later is heeded; called bare, as browsers want it.
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
@@ -127,8 +124,6 @@ export function connect(options: ConnectOptions): Link {
       subscriptions.retryRefused();
     },
     reopen: subscriptions.reopen,
-    pause: () => subscriptions.pause(true),
-    resume: () => subscriptions.pause(false),
     close() {
       stopListening();
       subscriptions.close();

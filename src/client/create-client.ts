@@ -79,7 +79,7 @@ export function createClient(options: ClientOptions): Client {
   // Said at once where it is wrong, rather than by a server that is never reached.
   new URL(options.url, isPage ? document.baseURI : undefined);
   const { clock = Date.now, random = Math.random, environment = createEnvironment(), user, collections = {} } = options;
-  const onError = options.onError ?? ((error: unknown) => console.error(error));
+  const onError = options.onError ?? console.error;
   const name = outboxName(options.url, user);
   const locks = typeof navigator === 'object' ? navigator.locks : undefined;
   const Channel = typeof BroadcastChannel === 'function' ? BroadcastChannel : undefined;
@@ -173,13 +173,11 @@ export function createClient(options: ClientOptions): Client {
     return { ...link.status, obstacle: fallback.obstacle(), quality, roundTrip, queued, dead };
   }
 
-  const { reads, pause, resume } = link;
+  const { reads } = link;
   return {
     request,
     subscribe,
     reads,
-    pause,
-    resume,
     outbox,
     get status() {
       status ??= readStatus();

@@ -37,7 +37,7 @@ export function createEnvironment(): Environment {
         pagehide: sleep,
       };
       const listen = (method: 'addEventListener' | 'removeEventListener') => {
-        for (const [name, listener] of Object.entries(events)) globalThis[method]?.(name, listener, true);
+        for (const [name, listener] of Object.entries(events)) globalThis[method]?.(name, listener, { capture: true });
         if (connection instanceof EventTarget) connection[method]('change', network);
       };
       listen('addEventListener');

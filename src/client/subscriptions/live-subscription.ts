@@ -60,6 +60,8 @@ export interface LiveSubscription<Data = unknown> extends Subscription<Data>, Pl
   wire: Wire | undefined;
   /** Whether it takes nothing from the wire yet: it reads history by itself, or wants none, and the wire is not live. */
   joining: boolean;
+  /** The wire that it reads history for. */
+  reading: Wire | undefined;
   /** Takes an event, unless it has it. @param at where it stands in the log; absent for an ephemeral one */
   take(event: Event, at?: Cursor): void;
   /** Everything up to here was told, or was not chosen. */
@@ -105,6 +107,7 @@ export function createLiveSubscription<Data>(
     presenceOnly: presence && observer.onEvent === undefined,
     priority: PRIORITIES.indexOf(priority),
     joining: false,
+    reading: undefined,
     wire: undefined,
     position: () => position,
     get state() {

@@ -28,8 +28,6 @@ export interface Subscriptions {
   retryRefused(): void;
   /** Who reads for them has changed. */
   reopen(): void;
-  /** Reads nothing while paused; every subscription keeps its place. */
-  pause(paused: boolean): void;
   close(): void;
 }
 
@@ -95,9 +93,6 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     },
     reopen() {
       for (const { connection } of streams) connection.reopen();
-    },
-    pause(paused) {
-      for (const stream of streams) stream.pause(paused);
     },
     close() {
       for (const subscription of all) subscription.close();

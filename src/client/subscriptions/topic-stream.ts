@@ -10,6 +10,9 @@ import type { LiveSubscription } from './live-subscription.ts';
 import type { Reading } from './plan.ts';
 import { createWire, type Wire } from './wire.ts';
 
+/** The most events that are kept while somebody reads history: beyond, that is read on, and what comes then is kept anew. */
+const MOST_KEPT = 1000;
+
 export interface TopicStreamObserver {
   /** Told every event, before the subscriptions are. */
   readonly onEvent?: ((event: Event) => void) | undefined;
@@ -25,56 +28,63 @@ export interface TopicStream {
   readonly connection: Connection;
   /** Reads this from now on. */
   assign(readings: ReadonlyMap<string, Reading<LiveSubscription>>): void;
-  /** Nothing is read while paused; every place is kept. */
-  pause(paused: boolean): void;
 }
 
 export function createTopicStream(observer: TopicStreamObserver, context: ConnectionContext): TopicStream {
   const { request, random } = context;
   let wires: ReadonlyMap<string, Wire> = new Map();
-  let paused = false;
 
   function join(subscription: LiveSubscription, wire: Wire): void {
     subscription.wire = wire;
     subscription.enter({ kind: 'waiting' });
     subscription.joining = !subscription.presenceOnly;
-    if (subscription.joining && subscription.history()) void read(subscription, wire);
-    else settle(subscription, wire);
-  }
-
-  /** Reads history, for as long as it takes, while the wire begins at the present moment. Then the two are joined. */
-  async function read(subscription: LiveSubscription, wire: Wire): Promise<void> {
-    const isWanted = () => subscription.wire === wire;
-    for (let failures = 1; isWanted(); failures += 1) {
-      const end = await catchUp(subscription, request, () => isWanted() && !subscription.suspended());
-      if (!isWanted()) return;
-      if (subscription.suspended()) {
-        // It joins again when there is room.
-        subscription.wire = undefined;
-        return;
-      }
-      if (!end) break;
-      if (isFinal(end.trouble)) {
-        observer.refused([subscription], end.trouble.code);
-        return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, backoff(failures, random)));
-    }
-    const has = subscription.position();
-    // What the wire has passed meanwhile it reads once more, and those who have it leave it out.
-    if (has) wire.include(has);
-    subscription.joining = false;
-    connection.update();
     settle(subscription, wire);
   }
 
-  /** The wire is live: whoever wanted no history begins here. */
+  /** The wire is live: whoever wants no history begins here, and for the others it is read. */
   function settle(subscription: LiveSubscription, wire: Wire): void {
-    if (!wire.live || (subscription.joining && subscription.history())) return;
-    const at = wire.newest();
+    if (!wire.live) return;
+    if (subscription.joining && subscription.history()) {
+      if (subscription.reading !== wire) void read(subscription, wire);
+      return;
+    }
+    const at = wire.position();
     if (subscription.joining && at) subscription.reach(at);
+    begin(subscription, wire);
+  }
+
+  function begin(subscription: LiveSubscription, wire: Wire): void {
     subscription.joining = false;
     subscription.enter({ kind: 'live' });
+    if (!wire.subscriptions.some(({ joining }) => joining)) wire.kept = undefined;
+  }
+
+  /**
+   * Reads history by pages, while what the wire tells is kept. Asked for after the wire had told where it stands, they hold all up to there;
+   * so what was kept goes on from them. The wire itself is never set back: nobody could tell what it says of before from what it says of after.
+   */
+  async function read(subscription: LiveSubscription, wire: Wire): Promise<void> {
+    const isWanted = () => subscription.wire === wire;
+    subscription.reading = wire;
+    for (let failures = 1; isWanted() && wire.live && subscription.joining; ) {
+      wire.kept ??= [];
+      const { kept } = wire;
+      const end = await catchUp(subscription, request, () => isWanted() && !subscription.suspended());
+      if (!isWanted()) break;
+      if (subscription.suspended()) {
+        // It joins again when there is room.
+        subscription.wire = undefined;
+      } else if (end && isFinal(end.trouble)) {
+        observer.refused([subscription], end.trouble.code);
+      } else if (end) {
+        await new Promise((resolve) => setTimeout(resolve, backoff(failures, random)));
+        failures += 1;
+      } else if (kept === wire.kept) {
+        for (const [event, at] of kept) subscription.take(event, at);
+        begin(subscription, wire);
+      }
+    }
+    if (subscription.reading === wire) subscription.reading = undefined;
   }
 
   function take(event: Event): void {
@@ -85,9 +95,13 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
     const has = wire.position();
     const { arrival, at } = event.id === undefined ? {} : wire.arrive(event.id);
     if (arrival === 'repeated') return;
+    if (at && wire.kept) {
+      if (arrival !== 'new' || wire.kept.length >= MOST_KEPT) wire.kept = [];
+      if (arrival !== 'late') wire.kept.push([event, at]);
+    }
     // No server does this; so nobody can know what else is missing. What came too late cannot be told any more: its place has been passed.
     if (at && has && arrival !== 'new') {
-      observer.onError(new Error(`an event of ${event.topic} came out of its order`));
+      observer.onError(new Error(`out of order: ${event.topic}`));
       const to = arrival === 'late' ? has : { ...at, seq: at.seq - 1 };
       const oldest = formatCursor(to);
       const gap = {
@@ -104,8 +118,11 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
 
   function tellGap(gap: Gap): void {
     const wire = wires.get(gap.topic);
-    const to = wire?.skip(gap);
-    for (const subscription of wire?.subscriptions ?? []) if (!subscription.joining) subscription.miss(gap, to);
+    if (!wire) return;
+    const to = wire.skip(gap);
+    // What was kept is not all any more: whoever reads history has to read on.
+    if (wire.kept) wire.kept = [];
+    for (const subscription of wire.subscriptions) if (!subscription.joining) subscription.miss(gap, to);
   }
 
   function reach(cursor: string, live: boolean): void {
@@ -121,7 +138,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
 
   const connection = createConnection(
     {
-      wanted: () => (paused ? [] : [...wires.values()]),
+      wanted: () => [...wires.values()],
       event: take,
       gap: tellGap,
       ready: ({ cursor }) => reach(cursor, true),
@@ -134,6 +151,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
         if (connection.view().state.kind !== 'connected') {
           for (const wire of wires.values()) {
             wire.live = false;
+            wire.kept = undefined;
             for (const { enter } of wire.subscriptions) enter({ kind: 'waiting' });
           }
         }
@@ -147,10 +165,6 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
 
   return {
     connection,
-    pause(wanted) {
-      paused = wanted;
-      connection.update();
-    },
     assign(readings) {
       const before = wires;
       wires = new Map(

@@ -1,6 +1,7 @@
 /** One reading of a topic by a connection: where it stands, and what it has seen. Shared by the subscriptions that want the same. */
 import type { Gap } from '../../protocol/control.ts';
 import { type Cursor, formatCompoundCursor, parseCursor } from '../../protocol/cursor.ts';
+import type { Event } from '../../protocol/event.ts';
 import type { WantedTopic } from '../connection/topic-sync.ts';
 import type { LiveSubscription } from './live-subscription.ts';
 
@@ -24,12 +25,10 @@ export interface Wire extends WantedTopic {
   live: boolean;
   /** Everything up to here was told; `undefined` while it is not known. */
   position(): Cursor | undefined;
-  /** The newest place that it has ever been at. */
-  newest(): Cursor | undefined;
+  /** What came while somebody read history, to be told after it. Another list, where what was kept is not all any more. */
+  kept: (readonly [Event, Cursor])[] | undefined;
   /** Whether to ask for presence too, and from how many on it is wanted: whoever comes later has to be told of all members first. */
   setPresence(wanted: number): void;
-  /** Somebody takes part who stands here: what lies between is read again, if it has gone by. */
-  include(at: Cursor): void;
   /** Takes in an event. @throws SyntaxError when the id is none of ours: then whoever sent it is not to be believed */
   arrive(id: string): { readonly arrival: Arrival; readonly at: Cursor };
   /** Everything up to these positions was told. Of another log than the events so far it is not believed: a gap would say so. */
@@ -45,19 +44,13 @@ export function createWire(topic: string, shape: string): Wire {
   let presence = 0;
   /** Several where names cannot be told apart; then only the server knows which it is. */
   let positions: readonly Cursor[] = [];
-  let newest: Cursor | undefined;
   /** Up to here nothing was left out since the reading began: what comes from before is a repetition. Beyond, it may be missing. */
   let whole = 0;
 
   const position = () => (positions.length === 1 ? positions[0] : undefined);
 
-  function move(to: Cursor): void {
-    positions = [to];
-    if (newest?.epoch !== to.epoch || newest.seq < to.seq) newest = to;
-  }
-
   function begin(at: Cursor): void {
-    move(at);
+    positions = [at];
     whole = at.seq;
   }
 
@@ -66,9 +59,9 @@ export function createWire(topic: string, shape: string): Wire {
     shape,
     subscriptions: [],
     live: false,
+    kept: undefined,
     position,
     mark: () => mark,
-    newest: () => newest,
     request() {
       const after = positions.length > 0 ? formatCompoundCursor(positions) : 'latest';
       return { topic, after, ...JSON.parse(shape), presence: presence > 0 || undefined };
@@ -78,12 +71,6 @@ export function createWire(topic: string, shape: string): Wire {
       if (wanted > presence || wanted === 0) mark = wanted === presence ? mark : {};
       presence = wanted;
     },
-    include(at) {
-      const now = position();
-      if (now?.epoch === at.epoch && now.seq <= at.seq) return;
-      begin(at);
-      mark = {};
-    },
     arrive(id) {
       const at = parseCursor(id);
       if (!at) throw new SyntaxError(id);
@@ -92,7 +79,7 @@ export function createWire(topic: string, shape: string): Wire {
       if (now && !foreign && at.seq <= now.seq)
         return { arrival: at.seq <= whole || at.seq === now.seq ? 'repeated' : 'late', at };
       if (!now || foreign) begin({ ...at, seq: at.seq - 1 });
-      move(at);
+      positions = [at];
       if (at.seq === whole + 1) whole = at.seq;
       return { arrival: foreign ? 'foreign' : 'new', at };
     },
@@ -101,7 +88,7 @@ export function createWire(topic: string, shape: string): Wire {
       const now = position();
       if (told.length > 1) positions = told;
       else if (next && !now) begin(next);
-      else if (next && next.epoch === now?.epoch && next.seq > now.seq) move(next);
+      else if (next && next.epoch === now?.epoch && next.seq > now.seq) positions = told;
     },
     skip(gap) {
       const to = endOfGap(gap);

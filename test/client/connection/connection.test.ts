@@ -155,9 +155,7 @@ describe('where streams do not come through', () => {
     await expect.poll(() => [told.data(), filtered.data()]).toEqual([[1, 2], [{ n: 2 }]]);
     cut();
     await app.publish('a', 3);
-    link.pause();
     restore();
-    link.resume();
     await expect.poll(told.data, { timeout: 5000 }).toEqual([1, 2, 3]);
     told.subscription.close();
     await app.publish('b', { n: 3 });

@@ -147,6 +147,27 @@ describe('a subscription', () => {
       ]);
   });
 
+  it.each(['stream', 'cuts'])('joins in a storm of events and misses and repeats nothing (%s)', async (line) => {
+    const { app, link, cut, restore } = system({ random: () => 0 });
+    const told: ReturnType<typeof listen>[] = [listen(link, 't', { after: 'earliest' })];
+    for (let n = 0; n < 400; n += 1) {
+      await app.publish('t', n);
+      if (n % 10 === 0)
+        told.push(listen(link, 't', n % 20 === 0 ? { after: 'earliest' } : { after: told[0]!.subscription.cursor }));
+      if (n % 37 === 0) told.push(listen(link, 't', { last: 5 }));
+      if (n % 23 === 0) told.splice(1, 1)[0]?.subscription.close();
+      if (line === 'cuts' && n % 50 === 49) {
+        cut();
+        restore();
+      }
+    }
+    await expect.poll(() => told.every(({ events }) => events.at(-1)?.data === 399), { timeout: 10_000 }).toBe(true);
+    for (const { events } of told) {
+      const first = Number(events[0]!.data);
+      expect(events.map(({ data }) => data)).toEqual(Array.from({ length: 400 - first }, (_, index) => first + index));
+    }
+  });
+
   it('is given all of a long history', async () => {
     const { app, link } = system();
     for (let n = 0; n < 2500; n += 500) await app.publish('t', ...Array.from({ length: 500 }, (_, index) => n + index));
@@ -182,19 +203,6 @@ describe('a subscription', () => {
     await app.publish('t', 1, 2);
     await expect.poll(() => seen).toEqual([1, 2]);
     expect(errors).toMatchObject([{ message: 'of the application' }, { message: 'of the application' }]);
-  });
-
-  it('keeps its place while the link is paused', async () => {
-    const { app, link } = system();
-    const told = listen(link, 't');
-    await untilLive(told);
-    await app.publish('t', 1);
-    await expect.poll(told.data).toEqual([1]);
-    link.pause();
-    await expect.poll(() => link.status.state).toBe('disconnected');
-    await app.publish('t', 2);
-    link.resume();
-    await expect.poll(told.data).toEqual([1, 2]);
   });
 });
 

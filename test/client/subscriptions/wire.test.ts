@@ -49,19 +49,6 @@ describe('a wire', () => {
     expect(t.arrive(id(2, 'aaaaaccccc')).arrival).toBe('new');
   });
 
-  it('reads again from where somebody stands who joins behind it, and not where they are ahead', () => {
-    const t = wire();
-    t.arrive(id(5));
-    const mark = t.mark();
-    t.include(at(6));
-    expect(t.mark()).toBe(mark);
-    t.include(at(3));
-    expect(t.mark()).not.toBe(mark);
-    expect(t.request()).toMatchObject({ after: id(3) });
-    expect(t.newest()).toEqual(at(5));
-    expect(t.arrivals(4, 5)).toEqual(['new', 'new']);
-  });
-
   it('goes on from where a gap ends', () => {
     const t = wire();
     t.arrive(id(5));

@@ -1,12 +1,13 @@
 /**
  * The client's local copy: 10,000 incoming changes to a collection of 10,000 rows over which 100 of the client's own writes lie, and one
- * look at the sorted rows after all of them, or one after each hundred. Run by itself: `node bench/client-records.ts [rounds]`.
+ * look at the sorted rows after all of them, or one after each hundred.
  */
-import type { Mutation } from '../src/client/mutation.ts';
-import type { RecordChange } from '../src/client/records/record-change.ts';
-import { RecordSet } from '../src/client/records/record-set.ts';
-import { rowOrder } from '../src/client/records/row-order.ts';
-import { figure, summarise } from './table.ts';
+import type { Mutation } from '../../src/client/mutation.ts';
+import type { RecordChange } from '../../src/client/records/record-change.ts';
+import { RecordSet } from '../../src/client/records/record-set.ts';
+import { rowOrder } from '../../src/client/records/row-order.ts';
+import { inRounds, type Run, type Sample, series } from '../rounds.ts';
+import type { Line } from '../table.ts';
 
 const ROWS = 10_000;
 const CHANGES = 10_000;
@@ -34,8 +35,10 @@ function mutationOf(order: number): Mutation {
   return { id: `m${order}`, order, lane: `orders/${key}`, write, state: 'pending', revision: 0, ...times };
 }
 
-/** @param between how many changes come between two looks @returns ms */
-function measure(order: string, between: number): number {
+type ApplyMeasures = { readonly milliseconds: number };
+
+/** @param between how many changes come between two looks */
+function measure(order: string, between: number): Sample<ApplyMeasures> {
   const fields = { key: ['id'], version: 'version' };
   const set = new RecordSet({ fields, order: rowOrder(order, fields.key), limit: ROWS, room: ROWS });
   set.swap({ rows: Array.from({ length: ROWS }, (_, id) => rowOf(id, 1)), exact: 1000, more: false }, []);
@@ -55,16 +58,25 @@ function measure(order: string, between: number): number {
   const after = performance.now();
   if (rows.length !== ROWS || rows.some(({ version }) => version !== 2)) throw new Error('changes are missing');
   if (rows.filter(({ note }) => note !== null).length !== PENDING) throw new Error('own writes are missing');
-  return after - before;
+  return { milliseconds: after - before };
 }
 
-const rounds = Number(process.argv[2] ?? 9);
-for (const [order, between] of [
-  ['id.asc', CHANGES],
-  ['total.desc', CHANGES],
-  ['total.desc', 100],
-] as const) {
-  const { median, min, max } = summarise(Array.from({ length: rounds }, () => measure(order, between)));
-  const title = `by ${order}, a look after ${figure(between)}`;
-  process.stdout.write(`${title}: ${figure(median)} ms (${figure(min)}–${figure(max)}), at most ${BAR} ms\n`);
+const LOOKS = [
+  { measure: '10,000 changes to 10,000 rows by key, one look', order: 'id.asc', between: CHANGES },
+  { measure: 'the same by another field', order: 'total.desc', between: CHANGES },
+  { measure: 'the same, a look after each 100', order: 'total.desc', between: 100 },
+] as const;
+
+export async function clientRecords(run: Run): Promise<readonly Line[]> {
+  const samples = await inRounds<ApplyMeasures>(
+    run,
+    LOOKS.map(({ measure: name, order, between }) => ({ name, measure: async () => measure(order, between) })),
+  );
+  return LOOKS.map(({ measure: name }) => ({
+    row: 'client records',
+    measure: name,
+    unit: 'ms',
+    sluice: series(samples, name, 'milliseconds'),
+    bar: { of: 'value', is: 'at most', limit: BAR },
+  }));
 }
