@@ -106,7 +106,7 @@ describe('useTopic', () => {
     await until(() => topic.shown.state.kind, 'live');
     await settled(sluice);
     // One stream, and the history of each component.
-    expect(sluice.requests).toEqual(['POST /v1/streams', 'POST /v1/streams', 'POST /v1/streams (stream)']);
+    expect(sluice.requests.toSorted()).toEqual(['POST /v1/streams', 'POST /v1/streams', 'POST /v1/streams (stream)']);
   });
 
   it('leaves nothing behind', async () => {
