@@ -3,6 +3,7 @@
  * the kind of the answer whether to try again.
  */
 import type { Problem } from '../protocol/problem.ts';
+import type { Row } from './mutation.ts';
 import { piecesOf } from './pieces.ts';
 import type { Token } from './token.ts';
 
@@ -28,7 +29,13 @@ export type Answer =
   | { readonly kind: 'unreachable'; readonly why: 'network' | 'timeout' | 'aborted' | 'token' };
 
 /** A problem, with the members that some codes add (a `conflict` has `base`, `current`, `yours` and `fields`). */
-export type Refusal = Omit<Problem, 'code'> & { readonly code: string; readonly [member: string]: unknown };
+export type Refusal = Omit<Problem, 'code'> & {
+  readonly code: string;
+  readonly base?: Row;
+  readonly current?: Row;
+  readonly fields?: readonly string[];
+  readonly [member: string]: unknown;
+};
 
 export interface RequestOptions {
   /** Sent as JSON unless it is text already. */

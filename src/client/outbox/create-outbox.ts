@@ -1,58 +1,73 @@
-/** The outbox of one tab: puts the store, what this tab knows of it, its turn at draining, and those who wait for an answer together. */
-import { type Mutation, type MutationChange, mutationKey, mutationOf, type Write } from '../mutation.ts';
+/** The outbox of one tab: puts what it knows of the store, its turn at draining, and those who wait for an answer together. */
+import { type MutationChange, mutationOf, type Write } from '../mutation.ts';
 import { createDrain, type Drain } from './drain.ts';
 import { isWaiting, laneOf } from './lanes.ts';
-import { createMirror } from './mirror.ts';
+import { createLedger, type Decide } from './ledger.ts';
 import type { Channel, Confirmed, Enqueued, Outbox, OutboxOptions } from './outbox.ts';
-import { OutboxError } from './outbox-error.ts';
-import type { LaneChange, OutboxStore } from './store.ts';
-import { toRequest } from './to-request.ts';
-import { discard, revive, settle } from './transitions.ts';
-import { takeTurn } from './turn.ts';
+import { OutboxError, type OutboxErrorCode } from './outbox-error.ts';
+import type { Kept, OutboxStore } from './store.ts';
+import { discard, revive } from './transitions.ts';
 
 /** The most keys of events that are remembered until their request is answered. */
 const MAX_SHOWN = 1000;
 
-/** How often a tab looks whether a write of its own was confirmed by another, in ms, in case it was not told. */
+/**
+ * How often a tab looks whether a write of its own was confirmed by another, in ms: it is told, but that can be lost. And when it looks again
+ * after the store has failed.
+ */
 const LOOK_MS = 5000;
 
-interface Waiter {
-  readonly resolve: (confirmed: Confirmed) => void;
-  readonly reject: (error: OutboxError) => void;
-}
+/** The longest time between two looks while anything waits, in ms: timers of a page that sleeps do not count its time. */
+const LONGEST_MS = 30_000;
 
 /**
- * A write as it is now: what the application does to it afterwards was not enqueued.
+ * What a write makes of a mutation: the write as it is now, since what the application does to it afterwards was not enqueued.
  * @throws TypeError, URIError when it could not be sent
  */
-function copyOf(write: Write): Write {
-  const copy: Write = JSON.parse(JSON.stringify(write));
-  toRequest({ id: '', revision: 0, write: copy });
-  return copy;
+function copyOf(given: Write, id: string) {
+  const write: Write = JSON.parse(JSON.stringify(given));
+  const base = 'base' in write ? write.base : 'version' in write ? write.version : undefined;
+  return { write, lane: laneOf(write, id), base };
 }
 
 export function createOutbox(options: OutboxOptions): Outbox {
-  const { name, limit = 1000, onError = () => {} } = options;
+  const { name, store, limit = 1000, onError } = options;
   const { clock, createId, locks, openChannel } = options.environment;
-  const store = Promise.resolve(options.store);
-  const { mutations, sync: read } = createMirror(store, tell);
-  const waiters = new Map<string, Waiter>();
+  const waiters = new Map<string, PromiseWithResolvers<Confirmed>>();
   const listeners = new Set<(change: MutationChange) => void>();
   /** Keys of events, the oldest first. Of most of them nobody here knows whose they are. */
   const shown = new Set<string>();
   let channel: Channel | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** Ends this tab's turn at draining, or its waiting for it. */
+  let turn: AbortController | undefined;
   let drain: Drain | undefined;
-  let endTurn: (() => void) | undefined;
-  let isOpen = false;
   let isClosed = false;
   let isSuspended = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isReading = false;
 
-  function tell(change: MutationChange): void {
-    const { mutation } = change;
-    answerWaiter(change);
-    if (change.kind === 'gone') shown.delete(mutationKey(mutation));
-    else settleShown(mutation);
+  const ledger = createLedger(opened, clock, shown, tell, (changed) => {
+    if (changed) nudge();
+    look();
+  });
+  const { all, step } = ledger;
+
+  async function opened(): Promise<OutboxStore> {
+    const given = await store;
+    if (isClosed) throw new OutboxError('closed');
+    return given;
+  }
+
+  function tell(mutation: Kept): void {
+    const { id, gone, answer, refusal } = mutation;
+    const waiter = waiters.get(id);
+    if (waiter && (gone || !isWaiting(mutation))) {
+      waiters.delete(id);
+      if (answer) waiter.resolve(answer);
+      // What is gone without an answer went while this tab slept, and with it the answer.
+      else waiter.reject(new OutboxError(gone === 'discarded' ? gone : (refusal?.kind ?? 'uncertain'), refusal));
+    }
+    const change: MutationChange = gone ? { kind: 'gone', mutation, why: gone } : { kind: 'changed', mutation };
     for (const listener of listeners) {
       try {
         listener(change);
@@ -62,159 +77,110 @@ export function createOutbox(options: OutboxOptions): Outbox {
     }
   }
 
-  function answerWaiter(change: MutationChange): void {
-    const { id, state, answer, refusal } = change.mutation;
-    const waiter = waiters.get(id);
-    if (waiter === undefined || (change.kind === 'changed' && isWaiting(change.mutation))) return;
-    waiters.delete(id);
-    if (state === 'acknowledged' && answer !== undefined) waiter.resolve(answer);
-    else if (change.kind === 'gone' && change.why === 'discarded') waiter.reject(new OutboxError('discarded'));
-    // What is gone without an answer went while this tab slept, and with it the answer.
-    else waiter.reject(new OutboxError(refusal?.kind ?? 'uncertain', { problem: refusal?.problem }));
-  }
-
-  function settleShown(mutation: Mutation): void {
-    const key = mutationKey(mutation);
-    if (isWaiting(mutation) || !shown.has(key)) return;
-    apply(mutation.lane, settle(key)).catch(onError);
-  }
-
-  /** Reads what has changed, and goes on from there. Never rejects. */
-  async function sync(): Promise<void> {
-    let failed = false;
-    await read().catch((error: unknown) => {
-      failed = true;
-      if (!isClosed) onError(error);
-    });
-    if (isClosed) return;
-    drain?.look();
-    // What others do is told, but that can be lost; so can what they are told.
-    if (timer === undefined && (failed || (drain === undefined && waiters.size > 0)))
-      timer = setTimeout(() => {
-        timer = undefined;
-        nudge();
-        void sync();
-      }, LOOK_MS);
-  }
-
   function nudge(): void {
     channel?.postMessage(null);
   }
 
-  async function opened(): Promise<OutboxStore> {
-    const given = await store;
-    if (isClosed) throw new OutboxError('closed');
-    return given;
+  /** Learns what others have changed, and goes on from there. */
+  function read(): void {
+    // All who ask before it begins share it.
+    if (isReading) return;
+    isReading = true;
+    const begin = () => {
+      isReading = false;
+      return undefined;
+    };
+    step('', begin).catch((error: unknown) => {
+      begin();
+      if (isClosed) return;
+      onError(error);
+      look(LOOK_MS);
+    });
   }
 
-  async function change(lane: string, laneChange: LaneChange): Promise<readonly MutationChange[]> {
-    const changes = await (await opened()).update(lane, laneChange);
-    if (changes.length > 0) nudge();
-    return changes;
+  /** @param wait how long until it looks again, in ms, whatever there is to do */
+  function look(wait?: number): void {
+    clearTimeout(timer);
+    const due = wait ?? (drain ? drain.look() : waiters.size > 0 ? LOOK_MS : Number.POSITIVE_INFINITY);
+    if (due === Number.POSITIVE_INFINITY || isClosed) return;
+    timer = setTimeout(
+      () => {
+        nudge();
+        read();
+      },
+      Math.min(LONGEST_MS, due),
+    );
   }
 
-  async function apply(lane: string, laneChange: LaneChange): Promise<readonly MutationChange[]> {
-    const changes = await change(lane, laneChange);
-    await sync();
-    return changes;
-  }
-
-  /** @param keep stores it */
-  function track(id: string, keep: () => Promise<void>): Enqueued {
-    const { promise: confirmed, resolve, reject } = Promise.withResolvers<Confirmed>();
-    const queued = keep().then(() => {
+  /** @param code why, when nothing becomes of it */
+  function track(id: string, decide: Decide, code: OutboxErrorCode): Enqueued {
+    const waiter = Promise.withResolvers<Confirmed>();
+    const { promise: confirmed, reject } = waiter;
+    const queued = step(id, decide).then((kept) => {
+      if (!kept) throw new OutboxError(code);
       if (isClosed) return reject(new OutboxError('closed'));
-      waiters.set(id, { resolve, reject });
-      void sync();
+      waiters.set(id, waiter);
+      look();
     });
     queued.catch(reject);
     confirmed.catch(() => {});
     return { id, queued, confirmed };
   }
 
-  function reviveAs(id: string, edited?: Write): Enqueued {
-    return track(id, async () => {
-      // Another tab may have made it a dead letter just now.
-      await sync();
-      const lane = mutations.get(id)?.lane;
-      const changes = lane === undefined ? [] : await change(lane, revive(id, clock(), edited));
-      if (changes.length === 0) throw new OutboxError(isClosed ? 'closed' : 'missing');
-    });
-  }
-
-  function list(dead: boolean): readonly Mutation[] {
-    return [...mutations.values()].filter(({ state }) => (state === 'dead') === dead);
-  }
-
-  function beginDrain(): () => void {
-    const begun = createDrain(options, { mutations, apply, shown, onError });
-    drain = begun;
-    void sync();
-    return () => {
-      begun.stop();
-      if (drain === begun) drain = undefined;
-    };
+  /** @param edited in the place of the dead letter */
+  function again(id: string, edited?: Write): Enqueued {
+    return track(id, revive(clock(), edited && copyOf(edited, id)), 'missing');
   }
 
   /** A lock without a channel would leave the one that drains without a word of what the others enqueue. */
-  function resume(): void {
-    isSuspended = false;
-    if (!isOpen || isClosed) return;
-    endTurn ??= takeTurn(name, channel && locks, beginDrain, onError);
+  function takeTurn(): void {
+    if (!isSuspended && !turn) {
+      turn = new AbortController();
+      const { signal } = turn;
+      const begin = () =>
+        new Promise<void>((end) => {
+          if (signal.aborted) return end();
+          signal.onabort = () => end();
+          drain = createDrain(options, ledger, signal, look);
+          read();
+        });
+      if (locks && channel) locks.request(name, { signal }, begin).catch(begin);
+      else void begin();
+    }
     wake();
   }
 
   function suspend(): void {
     isSuspended = true;
-    endTurn?.();
-    endTurn = undefined;
+    turn?.abort();
+    turn = undefined;
+    drain = undefined;
   }
 
   function wake(): void {
-    drain?.wake();
-    void sync();
+    drain?.hurry();
+    read();
   }
 
-  async function open(): Promise<void> {
-    const { shared } = await store;
+  const isOpen = store.then(({ shared }) => {
     if (isClosed) return;
     if (shared) channel = openChannel?.(name);
-    if (channel !== undefined) channel.onmessage = () => void sync();
-    isOpen = true;
-    if (isSuspended) await sync();
-    else resume();
-  }
-
-  open().catch(onError);
+    if (channel) channel.onmessage = read;
+  });
+  isOpen.then(takeTurn).catch(onError);
 
   return {
     enqueue(write) {
       const id = createId();
-      const copy = copyOf(write);
-      return track(id, async () => {
-        const state = 'pending';
-        const draft = {
-          id,
-          lane: laneOf(copy, id),
-          write: copy,
-          state,
-          revision: 0,
-          attempts: 0,
-          enqueued: clock(),
-        } as const;
-        if (!(await (await opened()).add(draft, limit))) throw new OutboxError('full');
-        nudge();
-      });
+      const state = 'pending';
+      const draft = { id, ...copyOf(write, id), state, revision: 0, attempts: 0, enqueued: clock() } as const;
+      return track(id, (_, { length }) => (length < limit ? draft : undefined), 'full');
     },
-    pending: () => list(false),
-    deadLetters: () => list(true),
-    retry: (id) => reviveAs(id),
-    edit: (id, write) => reviveAs(id, copyOf(write)),
-    async discard(id) {
-      await sync();
-      const lane = mutations.get(id)?.lane;
-      return lane !== undefined && (await apply(lane, discard(id))).length > 0;
-    },
+    pending: () => all().filter(({ state }) => state !== 'dead'),
+    deadLetters: () => all().filter(({ state }) => state === 'dead'),
+    retry: again,
+    edit: again,
+    discard: async (id) => (await step(id, discard)) !== undefined,
     observe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -223,21 +189,22 @@ export function createOutbox(options: OutboxOptions): Outbox {
       shown.add(key);
       const [oldest = key] = shown;
       if (shown.size > MAX_SHOWN) shown.delete(oldest);
-      const mutation = mutations.get(mutationOf(key));
-      if (mutation !== undefined && mutationKey(mutation) === key) settleShown(mutation);
+      if (ledger.known.has(mutationOf(key))) read();
     },
     wake,
     suspend,
-    resume,
+    resume() {
+      isSuspended = isClosed;
+      void isOpen.then(takeTurn);
+    },
     close() {
-      if (isClosed) return;
       suspend();
       isClosed = true;
       clearTimeout(timer);
       channel?.close();
       for (const { reject } of waiters.values()) reject(new OutboxError('closed'));
       waiters.clear();
-      store.then((opened) => opened.close()).catch(() => {});
+      void store.then(({ close }) => close());
     },
   };
 }

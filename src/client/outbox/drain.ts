@@ -2,24 +2,24 @@
  * Sends what an outbox holds. One tab does so for all, so that the order of each lane holds; where two do, because there are no locks, each
  * write is still applied once: both send it under the same key.
  */
-import { type Mutation, type MutationChange, mutationKey } from '../mutation.ts';
-import type { Refusal, Request } from '../request.ts';
-import { type Backoff, createBackoff } from './backoff.ts';
-import { findDispute, type Resolution, type Resolve, resolvedWrite } from './conflict.ts';
-import { chooseNext, topicOf } from './lanes.ts';
-import type { LaneChange } from './store.ts';
+import { backoff } from '../connection/backoff.ts';
+import type { Request } from '../request.ts';
+import { type Resolve, resolveConflict } from './conflict.ts';
+import { isWaiting, topicOf } from './lanes.ts';
+import { type Ledger, SETTLE_MS } from './ledger.ts';
+import type { Kept } from './store.ts';
 import { toRequest } from './to-request.ts';
-import { acknowledge, bury, claim, decide, release, settle } from './transitions.ts';
+import { claim, conclude } from './transitions.ts';
 import { judge } from './verdict.ts';
 
 /** How many lanes send at the same time. */
 const PARALLEL = 4;
 
-/** How long an acknowledged mutation waits for the stream to show it, in ms. A change that changes nothing is never shown. */
-export const SETTLE_MS = 60_000;
+/** The longest that anybody may ask us to wait, in ms: who asks for more may not be the server at all. */
+const LONGEST_TOLD_MS = 600_000;
 
-/** The longest time between two looks while anything waits, in ms: timers of a page that sleeps do not count its time. */
-const LOOK_MS = 30_000;
+/** The server as a whole: no lane's name. */
+const SERVER = '';
 
 /** What the application decides. */
 export interface DrainOptions {
@@ -27,180 +27,111 @@ export interface DrainOptions {
   readonly environment: { readonly clock: () => number; readonly random: () => number };
   readonly watches?: ((topic: string) => boolean) | undefined;
   readonly resolve?: Resolve | undefined;
-}
-
-/** What the outbox is to its drainer. */
-export interface DrainContext {
-  /** What the outbox holds, as far as this tab knows; in order. */
-  readonly mutations: ReadonlyMap<string, Mutation>;
-  /** Changes a lane in the store. Once it resolves, `mutations` has it. */
-  readonly apply: (lane: string, change: LaneChange) => Promise<readonly MutationChange[]>;
-  /** The keys of events that a stream has shown. */
-  readonly shown: ReadonlySet<string>;
   readonly onError: (error: unknown) => void;
 }
 
 export interface Drain {
-  /** To be called whenever something may have changed. */
-  look(): void;
-  /** Tries at once what waits to be tried again, unless the server has asked to wait. */
-  wake(): void;
-  /** Ends everything. What is on its way is sent again by the next drainer. */
-  stop(): void;
+  /**
+   * Sends what may be sent: of each lane the first, which is not sent before the outcome of the one before is known. What is acknowledged or
+   * dead holds up nobody: the writes after a dead letter go on, also where they were meant to build on it.
+   *
+   * @returns how long until it is to look again, in ms; infinity when nobody waits for a time
+   */
+  look(): number;
+  /** Lets what waits to be tried again be tried at once, unless the server has asked to wait. */
+  hurry(): void;
 }
 
+/**
+ * @param signal ends it: the next drainer sends again what is on its way
+ * @param look called whenever there may be something to send
+ */
 export function createDrain(
-  { request, environment: { clock, random }, watches, resolve }: DrainOptions,
-  { mutations, apply, shown, onError }: DrainContext,
+  { request, environment: { clock, random }, watches, resolve, onError }: DrainOptions,
+  { all, step }: Ledger,
+  signal: AbortSignal,
+  look: () => void,
 ): Drain {
-  const ending = new AbortController();
-  const { signal } = ending;
   /** Lanes that are at work. */
   const busy = new Set<string>();
-  /** Lanes whose last attempt failed: no more than there are lanes. */
-  const failing = new Map<string, Backoff>();
-  /** Since when each acknowledged mutation has waited to be shown, as far as this tab has seen it. */
-  let unshown = new Map<string, number>();
-  /** The server as a whole. */
-  const server = createBackoff(random);
-  let sending = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** Until when lanes wait whose last attempt failed, and the {@link SERVER} as a whole. */
+  const waits = new Map<string, number>();
+  /** Until when the server has asked to wait. */
+  let asked = 0;
+  /** How often in a row something has failed. */
+  let failures = 0;
+  /** How many of the lanes wait for somebody to decide a conflict, and send nothing. */
+  let deciding = 0;
 
-  function look(): void {
-    if (signal.aborted) return;
-    clearTimeout(timer);
+  const waitOf = (key: string) => waits.get(key) ?? 0;
+
+  function fail(...keys: readonly string[]): void {
     const now = clock();
-    const readyAt = (lane: string) =>
-      busy.has(lane) ? Number.POSITIVE_INFINITY : Math.max(server.until, failing.get(lane)?.until ?? 0);
-    const { send, due } = chooseNext(mutations.values(), readyAt, now, PARALLEL - sending);
-    for (const mutation of send) void work(mutation);
-    const next = Math.min(due, tidy(now));
-    if (next < Number.POSITIVE_INFINITY) timer = setTimeout(look, Math.min(LOOK_MS, next - now));
+    // What fails while we wait had begun before, and counts no more.
+    if (now >= waitOf(SERVER)) failures += 1;
+    for (const key of keys) waits.set(key, now + backoff(failures, random));
   }
 
-  /** Lets go of what was not shown for too long. @returns when the next one will be */
-  function tidy(now: number): number {
-    const before = unshown;
-    unshown = new Map();
-    let due = Number.POSITIVE_INFINITY;
-    for (const mutation of mutations.values()) {
-      const { id, lane, state } = mutation;
-      if (state !== 'acknowledged') continue;
-      let since = before.get(id) ?? now;
-      if (since + SETTLE_MS <= now) {
-        // If that fails, there will be another time.
-        since = now;
-        apply(lane, settle(mutationKey(mutation))).catch(onError);
-      }
-      unshown.set(id, since);
-      due = Math.min(due, since + SETTLE_MS);
-    }
-    return due;
-  }
-
-  async function work(mutation: Mutation): Promise<void> {
-    const { lane } = mutation;
-    busy.add(lane);
-    try {
-      await attempt(mutation);
-    } catch (error) {
-      // The store failed. Whatever the server has answered, it will answer again.
-      postpone(lane);
-      if (!signal.aborted) onError(error);
-    }
-    busy.delete(lane);
-    look();
-  }
-
-  /** @param after what the server asked for, in ms @param everywhere whether other lanes would fare no better */
-  function postpone(lane: string, after?: number, everywhere = false): void {
-    const now = clock();
-    const backoff = failing.get(lane) ?? createBackoff(random);
-    failing.set(lane, backoff);
-    backoff.fail(now, after);
-    if (everywhere) server.fail(now, after);
-  }
-
-  function succeed(lane: string): void {
-    failing.delete(lane);
-    server.succeed();
-  }
-
-  async function attempt(mutation: Mutation): Promise<void> {
-    const { lane } = mutation;
-    let before: Mutation | undefined;
-    sending += 1;
-    const sent = await send().finally(() => {
-      sending -= 1;
+  async function attempt({ id, lane }: Kept): Promise<void> {
+    let doubt = false;
+    const claimed = await step(id, (found, each) => {
+      doubt = found?.sent !== undefined;
+      return claim(found, each, clock());
     });
+    // Another tab was faster, or the key is too old.
+    if (claimed?.state !== 'in-flight' || signal.aborted) return;
+    const answer = await request(...toRequest(claimed, signal));
     // Where it was aborted, nothing is known, and another drainer goes on from here.
-    if (sent === undefined || signal.aborted) return;
-    const { claimed, answer } = sent;
-    const { write } = claimed;
-    const verdict = judge(write, answer, before?.sent !== undefined);
-    if (verdict.kind === 'retry') {
-      postpone(lane, verdict.after, verdict.everywhere);
-      await apply(lane, release(claimed, verdict.refused));
-      return;
+    if (signal.aborted) return;
+    let members = judge(claimed, answer, doubt, watches?.(topicOf(claimed.write)) === true);
+    if (members.state === 'pending') {
+      // A fault (500) may be of this one write alone, and so may be a body that is too slow (408). All else would meet other lanes as well.
+      const isAlone = answer.kind === 'refused' && [408, 500].includes(answer.status);
+      fail(...(isAlone ? [lane] : [lane, SERVER]));
+      if ('retryAfter' in answer) asked = Math.max(asked, clock() + Math.min(LONGEST_TOLD_MS, answer.retryAfter ?? 0));
+    } else {
+      failures = 0;
+      waits.delete(lane);
+      waits.delete(SERVER);
     }
-    succeed(lane);
-    if (verdict.kind === 'acknowledged') {
-      const isSettled = !verdict.stored || !watches?.(topicOf(write)) || shown.has(mutationKey(claimed));
-      await apply(lane, acknowledge(claimed, verdict.answer, isSettled));
-    } else if (verdict.kind === 'dead') await apply(lane, bury(claimed, verdict.refusal));
-    else await settleConflict(claimed, verdict.problem);
-
-    async function send() {
-      const [change] = await apply(lane, (all) => {
-        before = all.find(({ id }) => id === mutation.id);
-        return claim(mutation.id, clock())(all);
-      });
-      // Another tab was faster, and this one is yet to hear of it.
-      if (change === undefined) postpone(lane);
-      const claimed = change?.mutation;
-      if (claimed?.state !== 'in-flight' || signal.aborted) return undefined;
-      const [method, path, options] = toRequest(claimed);
-      return { claimed, answer: await request(method, path, { ...options, signal }) };
+    const problem = members.refusal?.problem;
+    if (resolve && problem) {
+      deciding += 1;
+      const decided = await resolveConflict(claimed, problem, resolve).catch(onError);
+      deciding -= 1;
+      members = { ...members, ...decided };
     }
-  }
-
-  async function settleConflict(claimed: Mutation, problem: Refusal): Promise<void> {
-    const { lane, write } = claimed;
-    let resolution: Resolution;
-    let version: number | undefined;
-    if (resolve !== undefined) {
-      const dispute = await findDispute(claimed, problem, request, signal);
-      if (signal.aborted) return;
-      if (dispute === undefined) {
-        postpone(lane);
-        await apply(lane, release(claimed, true));
-        return;
-      }
-      version = dispute.version;
-      try {
-        resolution = await resolve(dispute.conflict);
-      } catch (error) {
-        onError(error);
-      }
-      if (signal.aborted) return;
-    }
-    const change =
-      resolution === undefined
-        ? bury(claimed, { kind: 'refused', problem })
-        : decide(claimed, resolvedWrite(write, resolution, version));
-    await apply(lane, change);
+    await step(id, conclude(claimed, members));
   }
 
   return {
-    look,
-    wake() {
-      server.hurry();
-      for (const backoff of failing.values()) backoff.hurry();
-      look();
+    look() {
+      const now = clock();
+      const seen = new Set(busy);
+      let due = Number.POSITIVE_INFINITY;
+      for (const mutation of all()) {
+        const { lane, seq } = mutation;
+        if (mutation.answer) due = Math.min(due, seq + SETTLE_MS);
+        if (!isWaiting(mutation) || seen.has(lane)) continue;
+        seen.add(lane);
+        const ready = Math.max(asked, waitOf(lane), waitOf(SERVER));
+        if (ready > now) due = Math.min(due, ready);
+        else if (busy.size - deciding < PARALLEL) {
+          busy.add(lane);
+          void attempt(mutation)
+            .catch((error: unknown) => {
+              // The store failed. Whatever the server has answered, it will answer again.
+              fail(lane);
+              if (!signal.aborted) onError(error);
+            })
+            .then(() => {
+              busy.delete(lane);
+              look();
+            });
+        }
+      }
+      return due - now;
     },
-    stop() {
-      clearTimeout(timer);
-      ending.abort();
-    },
+    hurry: () => waits.clear(),
   };
 }

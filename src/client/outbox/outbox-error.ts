@@ -26,12 +26,9 @@ export class OutboxError extends Error {
   /** What the server said, where it did. */
   readonly problem: Refusal | undefined;
 
-  constructor(
-    code: OutboxErrorCode,
-    { problem, cause }: { readonly problem?: Refusal; readonly cause?: unknown } = {},
-  ) {
-    super(`outbox: ${code}`, { cause });
+  constructor(code: OutboxErrorCode, details: { readonly problem?: Refusal; readonly cause?: unknown } = {}) {
+    super(`outbox: ${code}`, details);
     this.code = code;
-    this.problem = problem;
+    this.problem = details.problem;
   }
 }

@@ -14,7 +14,11 @@ import type { Mutation, MutationAnswer, MutationChange, Write } from '../mutatio
 import type { Request } from '../request.ts';
 import type { Resolve } from './conflict.ts';
 import type { OutboxStore } from './store.ts';
-import type { Locks } from './turn.ts';
+
+/** `navigator.locks`, as far as it is needed. */
+export interface Locks {
+  request(name: string, options: { readonly signal: AbortSignal }, granted: () => Promise<void>): Promise<unknown>;
+}
 
 /** What other tabs are told by: a `BroadcastChannel`. */
 export interface Channel {
@@ -38,8 +42,8 @@ export interface OutboxEnvironment {
 export interface OutboxOptions {
   /** Of {@link outboxName}. */
   readonly name: string;
-  /** A promise of one is not to reject. */
-  readonly store: OutboxStore | Promise<OutboxStore>;
+  /** Not to reject. */
+  readonly store: Promise<OutboxStore>;
   readonly request: Request;
   readonly environment: OutboxEnvironment;
   /** The most mutations of all tabs; 1,000 unless told. */
@@ -52,7 +56,7 @@ export interface OutboxOptions {
   /** Without it, a conflict makes a dead letter. */
   readonly resolve?: Resolve | undefined;
   /** Told of what fails where nobody waits for it: the store, a resolver, a listener. */
-  readonly onError?: ((error: unknown) => void) | undefined;
+  readonly onError: (error: unknown) => void;
 }
 
 /** How a write was confirmed. */

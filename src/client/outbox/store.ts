@@ -1,40 +1,40 @@
 /**
- * Where an outbox keeps its mutations.
+ * Where an outbox keeps its mutations: a list of what became of each, the last change of each, in the order of the changes.
  *
- * **Order.** Each mutation gets an `order` when it is added, greater than any that was ever given before, also to mutations that are gone.
- * **Atomicity.** `add` counts and adds in one step, and `update` reads, decides and writes in one step, also against other tabs: so a limit
- * holds for all of them together, and no two of them can both take the same mutation. A step that fails has changed nothing.
+ * **Order.** The key of an entry is its `seq`. Every change gets one greater than all before it, whoever makes it: who knows everything up
+ * to a `seq` asks for what came after.
+ * **Atomicity.** A step reads, decides and writes at once, also against other tabs: so a limit holds for all of them together, and no two
+ * of them can both take the same mutation. A step that fails has changed nothing.
  * **Durability.** What has resolved survives a crash of the page or of the browser, as far as the kind of store can say so. A store in
  * memory cannot; it says by `shared` that nobody else sees it.
- * **Changes.** `changes` tells everything at first (`whole`), and from then on what changed since it was last called, whoever changed it,
- * in order. Several changes of one mutation may be told as one. Only about {@link LOG_LIMIT} changes are remembered: a tab that was
- * frozen for longer is told everything again, and what is not among it is gone.
- * **Limits.** The store has no bound of its own besides `add`'s, and the quota of the browser.
+ * **Limits.** The store has no bound of its own besides the quota of the browser: see `ledger.ts`.
  */
-import type { Mutation, MutationChange } from '../mutation.ts';
+import type { Mutation } from '../mutation.ts';
 
-/** How many changes a store remembers for tabs that have not yet asked for them. */
-export const LOG_LIMIT = 256;
-
-/** Says what becomes of the mutations of one lane, given in order. Synchronous and pure: it may run inside a transaction. */
-export type LaneChange = (mutations: readonly Mutation[]) => readonly MutationChange[];
-
-export interface StoreChanges {
-  /** Whether these are all mutations there are, and not only what changed. */
-  readonly whole: boolean;
-  readonly changes: readonly MutationChange[];
+/** A mutation as it is kept. */
+export interface Kept extends Mutation {
+  /** The version of the record that it starts from: what the write says, or what one before it has made since. */
+  readonly base?: number | undefined;
+  /** The place of its last change among all changes: when that was, in ms since 1970, or a little more. */
+  readonly seq: number;
+  /** Why it is over. It is kept for a while, so that every tab hears how it ended. */
+  readonly gone?: 'settled' | 'discarded' | undefined;
 }
 
-/** All methods reject with an `OutboxError` `quota` or `storage`, and with nothing else but what a `LaneChange` throws. */
+/** Writes within a step. What is put has no `seq` that is there already. */
+export interface Writer {
+  put(kept: Kept): unknown;
+  delete(seq: number): unknown;
+}
+
 export interface OutboxStore {
   /** Whether other tabs see the same mutations. */
   readonly shared: boolean;
-  /** Adds a mutation after all others. Resolves to `false`, and adds nothing, where there are `limit` already, of whatever state. */
-  add(mutation: Omit<Mutation, 'order'>, limit: number): Promise<boolean>;
-  /** Applies what `change` makes of the mutations of a lane, and resolves to it. */
-  update(lane: string, change: LaneChange): Promise<readonly MutationChange[]>;
-  /** @see the paragraph above. Not to be called again before it has resolved. */
-  changes(): Promise<StoreChanges>;
+  /**
+   * One step. Resolves once what `step` has written is kept.
+   * @param step given what came after `after`, by `seq`; synchronous, and not to throw. @throws OutboxError `quota` or `storage`
+   */
+  transact(after: number, step: (news: readonly Kept[], writer: Writer) => void): Promise<void>;
   /** Nothing is called after it. */
   close(): void;
 }

@@ -1,35 +1,35 @@
 /** The request of a mutation (protocol sections 3 and 6.4). */
-import { formatTag } from '../../protocol/preconditions.ts';
-import { type Mutation, mutationKey } from '../mutation.ts';
+import { mutationKey, type Row, type Write } from '../mutation.ts';
 import type { Request } from '../request.ts';
+import type { Kept } from './store.ts';
+
+const METHODS = { publish: 'POST', create: 'POST', patch: 'PATCH', replace: 'PUT', delete: 'DELETE' } as const;
 
 /**
  * The arguments of {@link Request}. They are the same whenever the same revision is sent: the server refuses a key that comes with anything
  * else.
  */
-export function toRequest(mutation: Pick<Mutation, 'id' | 'revision' | 'write'>): Parameters<Request> {
-  const { write } = mutation;
+export function toRequest(mutation: Kept, signal?: AbortSignal): Parameters<Request> {
+  const { lane, write, base } = mutation;
+  const { kind } = write;
   const headers: Record<string, string> = { 'Idempotency-Key': mutationKey(mutation) };
-  if (write.kind === 'publish') {
-    const { topic, events } = write;
-    const body = events.length === 1 ? events[0] : events;
-    return ['POST', `/v1/topics/${encodeURIComponent(topic)}/events`, { body, headers }];
-  }
-  if (write.kind === 'create') return ['POST', collectionPath(write.collection), { body: write.record, headers }];
-  const path = recordPath(write.collection, write.key);
-  if (write.kind === 'patch') {
-    headers['Content-Type'] = 'application/merge-patch+json';
-    if (write.base !== undefined) headers['Base-Version'] = `${write.base}`;
-    return ['PATCH', path, { body: write.patch, headers }];
-  }
-  if (write.version !== undefined) headers['If-Match'] = formatTag(`${write.version}`);
-  return write.kind === 'replace' ? ['PUT', path, { body: write.record, headers }] : ['DELETE', path, { headers }];
+  // Versions count from 1. A patch asks for a merge (section 6.5), and all else for a refusal.
+  if (base && kind === 'patch') headers['Base-Version'] = `${base}`;
+  else if (base) headers['If-Match'] = `"${base}"`;
+  // What is created has no path yet: its collection has.
+  const path = kind === 'create' ? lane.slice(0, lane.lastIndexOf('/')) : lane;
+  return [METHODS[kind], path, { body: changeOf(write), headers, signal }];
 }
 
-export function recordPath(collection: string, key: string): string {
-  return `${collectionPath(collection)}/${encodeURIComponent(key)}`;
-}
-
-function collectionPath(collection: string): string {
-  return `/v1/collections/${encodeURIComponent(collection)}`;
+/** What is to be written, as the body of a request; `undefined` of a delete. */
+export function changeOf(write: Exclude<Write, { kind: 'publish' }>): Row | undefined;
+export function changeOf(write: Write): unknown;
+export function changeOf(write: Write): unknown {
+  return 'events' in write
+    ? write.events
+    : 'patch' in write
+      ? write.patch
+      : 'record' in write
+        ? write.record
+        : undefined;
 }

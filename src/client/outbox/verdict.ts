@@ -1,79 +1,53 @@
-/** What the answer to a mutation's request means for the mutation. */
-import type { MutationAnswer, MutationRefusal, Write } from '../mutation.ts';
-import type { Answer, Refusal } from '../request.ts';
-
-export type Verdict =
-  | {
-      readonly kind: 'acknowledged';
-      readonly answer: MutationAnswer;
-      /** Whether the log has it. What is ephemeral cannot be waited for. */
-      readonly stored: boolean;
-    }
-  | {
-      readonly kind: 'retry';
-      /** Whether other lanes would fare no better: then all of them wait. */
-      readonly everywhere: boolean;
-      /** How long the server asked to wait, in ms. */
-      readonly after: number | undefined;
-      /** Whether the server said that it did not apply it. */
-      readonly refused: boolean;
-    }
-  /** Somebody else changed the record meanwhile. It was not applied. */
-  | { readonly kind: 'conflict'; readonly problem: Refusal }
-  | { readonly kind: 'dead'; readonly refusal: MutationRefusal };
-
-/** Whether a refusal says nothing about the request itself: it may do better later, or under another token. */
-export function isPassing({ status }: Refusal): boolean {
-  return status >= 500 || [401, 408, 425, 429].includes(status);
-}
+/** What the answer to a mutation's request makes of the mutation. */
+import type { Mutation } from '../mutation.ts';
+import { isRow } from '../records/json.ts';
+import type { Answer } from '../request.ts';
+import type { Kept } from './store.ts';
 
 /**
  * Refusals that say also of earlier attempts that they were not applied: those that follow from the request alone, which is the same each
- * time (400, 413, 415); and those that are decided after the server has looked for the idempotency key, and so does not know it (409, and 400
- * for a constraint of the table). What is decided before that, by rights that may have been others, leaves it open; and so does 404, which is
- * also what the answer to an earlier attempt becomes for a caller whose claims have changed (protocol section 6.4).
+ * time (400, 413, 415); and those that are decided after the server has looked for the idempotency key, and so does not know it (409, 412, and
+ * 400 for a constraint of the table). What is decided before that, by rights that may have been others, leaves it open; and so does 404, which
+ * is also what the answer to an earlier attempt becomes for a caller whose claims have changed (protocol section 6.4).
  */
-const CONCLUSIVE = [400, 409, 413, 415];
+const CONCLUSIVE = [400, 409, 412, 413, 415];
+
+/** Refusals that say nothing about the request itself: it may do better later, or under another token. So may it after any 5xx. */
+const PASSING = [401, 408, 425, 429];
 
 /**
  * Judges an answer.
  *
  * @param doubt whether an earlier attempt of the same revision may have been applied
+ * @param watched whether a stream is to show it before it is settled. What is ephemeral (202), no stream of the log shows
+ * @returns what changes: it is acknowledged, it waits again, or it is dead
  */
-export function judge(write: Write, answer: Answer, doubt: boolean): Verdict {
-  const { kind } = answer;
-  if (kind === 'ok') {
+export function judge({ write, sent }: Mutation, answer: Answer, doubt: boolean, watched: boolean): Partial<Kept> {
+  // A success that a Sluice server does not give to such a request is somebody else's.
+  if (answer.kind === 'ok' && (write.kind === 'delete' ? answer.status === 204 : isRow(answer.body))) {
     const { status, headers, body } = answer;
-    // A success that a Sluice server does not give to such a request is somebody else's.
-    if (write.kind === 'delete' ? status !== 204 : !isObject(body)) return retry(undefined, true, false);
-    const merged = headers.get('Merged') === 'true';
-    return { kind: 'acknowledged', answer: { version: versionOf(answer), body, merged }, stored: status !== 202 };
+    return {
+      state: 'acknowledged',
+      answer: { version: versionOf(body, headers), body, merged: headers.get('Merged') === 'true' },
+      refusal: undefined,
+      gone: watched && status !== 202 ? undefined : 'settled',
+    };
   }
-  if (kind === 'unreachable') return retry(undefined, true, false);
-  if (kind === 'strange') return retry(answer.retryAfter, true, false);
-  const { problem, retryAfter } = answer;
-  const { status } = problem;
-  // A fault (500) may be of this one write alone, and so may be a body that is too slow (408). The others are of the server or the caller.
-  if (isPassing(problem)) return retry(retryAfter, status !== 500 && status !== 408, status < 500 && !doubt);
-  if (status === 412 || problem.code === 'conflict') return { kind: 'conflict', problem };
-  return { kind: 'dead', refusal: { kind: doubt && !CONCLUSIVE.includes(status) ? 'uncertain' : 'refused', problem } };
+  const problem = answer.kind === 'refused' ? answer.problem : undefined;
+  const status = problem?.status ?? 500;
+  const isOpen = status >= 500 || (doubt && !CONCLUSIVE.includes(status));
+  const open = { sent: isOpen ? sent : undefined };
+  return !problem || status >= 500 || PASSING.includes(status)
+    ? { ...open, state: 'pending' }
+    : { ...open, state: 'dead', refusal: { kind: isOpen ? 'uncertain' : 'refused', problem } };
 }
 
-function retry(after: number | undefined, everywhere: boolean, refused: boolean): Verdict {
-  return { kind: 'retry', after, everywhere, refused };
-}
-
-/** The version of the record that an answer holds: the tag's, which no definition of a collection can hide, or else the body's. */
-export function versionOf({ headers, body }: Extract<Answer, { readonly kind: 'ok' }>): number | undefined {
-  const tag = /^(?:W\/)?"(\d+)"$/.exec(headers.get('ETag') ?? '');
-  return tag === null ? versionIn(body) : Number(tag[1]);
-}
-
-/** The version in a record. */
-export function versionIn(record: unknown): number | undefined {
-  return isObject(record) && typeof record['version'] === 'number' ? record['version'] : undefined;
-}
-
-export function isObject(value: unknown): value is { readonly [member: string]: unknown } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/**
+ * The version of a record: of its answer's tag, which no definition of a collection can hide, or else of its body.
+ * @param headers of the answer, where it is the answer's body
+ */
+export function versionOf(body: unknown, headers?: Headers): number | undefined {
+  const tag = /"(\d+)"/.exec(headers?.get('ETag') ?? '')?.[1];
+  // Versions count from 1.
+  return Number(tag ?? (isRow(body) && body['version'])) || undefined;
 }

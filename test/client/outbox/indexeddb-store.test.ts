@@ -41,51 +41,61 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
 
   it('keeps what it holds over a reload', async () => {
     await page.evaluate(async () => {
-      const store = await (globalThis as any).openStore('reloaded');
-      await store.add({ id: 'kept', lane: 'topic:a' }, 10);
+      const { openStore, change, kept } = globalThis as any;
+      await change(await openStore('reloaded'), [kept(5, { id: 'kept' })]);
     });
     await page.reload();
     await page.waitForFunction(() => 'openStore' in globalThis);
-    const changes = await page.evaluate(async () => (await (globalThis as any).openStore('reloaded')).changes());
-    expect(changes).toEqual({
-      whole: true,
-      changes: [{ kind: 'changed', mutation: { id: 'kept', lane: 'topic:a', order: 1 } }],
+    const entries = await page.evaluate(async () => {
+      const { openStore, entriesOf } = globalThis as any;
+      return entriesOf(await openStore('reloaded'));
     });
+    expect(entries).toMatchObject([{ id: 'kept', seq: 5 }]);
   });
 
-  it('lets the database be deleted, and goes on with an empty one, telling that', async () => {
+  it('lets the database be deleted, and goes on with an empty one', async () => {
     const seen = await page.evaluate(async () => {
-      const store = await (globalThis as any).openStore('deleted');
-      await store.add({ id: 'one', lane: 'topic:a' }, 10);
-      await store.changes();
+      const { openStore, change, kept, entriesOf } = globalThis as any;
+      const store = await openStore('deleted');
+      await change(store, [kept(1)]);
       await new Promise<void>((resolve, reject) => {
         const request = indexedDB.deleteDatabase('deleted');
         request.onsuccess = () => resolve();
         request.onblocked = () => reject(new Error('blocked'));
       });
-      const empty = await store.changes();
-      await store.add({ id: 'two', lane: 'topic:a' }, 10);
-      return [empty, await store.changes()];
+      const empty = await entriesOf(store);
+      await change(store, [kept(2)]);
+      return [empty, await entriesOf(store)];
     });
-    expect(seen).toMatchObject([
-      { whole: true, changes: [] },
-      { whole: false, changes: [{ mutation: { id: 'two' } }] },
-    ]);
+    expect(seen).toMatchObject([[], [{ seq: 2 }]]);
   });
 
   it('says `storage` where a newer version of the database has come', async () => {
     const failed = await page.evaluate(async () => {
-      const store = await (globalThis as any).openStore('newer');
+      const { openStore, change, kept } = globalThis as any;
+      const store = await openStore('newer');
       const newer = await new Promise<IDBDatabase>((resolve) => {
         const request = indexedDB.open('newer', 2);
         request.onsuccess = () => resolve(request.result);
       });
-      const code = await store.add({ id: 'one', lane: 'topic:a' }, 10).catch((error: any) => error.code);
+      const code = await change(store, [kept(1)]).catch((error: any) => error.code);
       const other = await (globalThis as any).openIndexedDbStore(indexedDB, 'newer');
       newer.close();
       return [code, other === undefined];
     });
     expect(failed).toEqual(['storage', true]);
+  });
+
+  it('changes nothing where a step fails', async () => {
+    const seen = await page.evaluate(async () => {
+      const { openStore, change, kept, entriesOf } = globalThis as any;
+      const store = await openStore('failing');
+      await change(store, [kept(1)]);
+      // No database takes functions.
+      const code = await change(store, [kept(2), kept(3, { write: () => {} })], [1]).catch((error: any) => error.code);
+      return [code, await entriesOf(store)];
+    });
+    expect(seen).toMatchObject(['storage', [{ seq: 1 }]]);
   });
 
   it('says `quota` when there is no more room, changes nothing, and goes on when there is', async () => {
@@ -98,17 +108,20 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
     const origin = pages.url;
     const fill = () =>
       narrow.evaluate(async () => {
-        const store = await (globalThis as any).openStore('full');
-        const mutation = { id: 'big', lane: 'topic:a', write: 'x'.repeat(3_000_000) };
-        const code = await store.add(mutation, 10).then(String, (error: any) => error.code);
-        const { changes } = await store.changes();
+        const { openStore, change, kept, entriesOf } = globalThis as any;
+        const store = await openStore('full');
+        const code = await change(store, [kept(1, { write: 'x'.repeat(3_000_000) })]).then(
+          () => 'done',
+          (error: any) => error.code,
+        );
+        const { length } = await entriesOf(store);
         store.close();
-        return [code, changes.length];
+        return [code, length];
       });
     await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 100_000 });
     expect(await fill()).toEqual(['quota', 0]);
     await session.send('Storage.overrideQuotaForOrigin', { origin });
-    expect(await fill()).toEqual(['true', 1]);
+    expect(await fill()).toEqual(['done', 1]);
     await context.close();
   });
 

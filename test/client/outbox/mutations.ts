@@ -1,16 +1,19 @@
 /** Mutations for tests, with only what matters said. */
-import type { Mutation, Row, Write } from '../../../src/client/mutation.ts';
+import type { Row, Write } from '../../../src/client/mutation.ts';
 import { laneOf } from '../../../src/client/outbox/lanes.ts';
+import type { Kept } from '../../../src/client/outbox/store.ts';
 
 let order = 0;
 
 /** A mutation that waits, after all those made before. */
-export function mutationOf(write: Write, members: Partial<Mutation> = {}): Mutation {
+export function mutationOf(write: Write, members: Partial<Kept> = {}): Kept {
   order += 1;
-  const id = `m${order}`;
+  const id = members.id ?? `m${order}`;
   return {
     id,
     order,
+    seq: order,
+    base: 'base' in write ? write.base : 'version' in write ? write.version : undefined,
     lane: laneOf(write, id),
     write,
     state: 'pending',

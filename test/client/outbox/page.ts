@@ -5,7 +5,7 @@ import { openIndexedDbStore } from '../../../src/client/outbox/indexeddb-store.t
 import { outboxName } from '../../../src/client/outbox/outbox.ts';
 import { createRequest } from '../../../src/client/request.ts';
 import { createToken } from '../../../src/client/token.ts';
-import { STORE_PROMISES } from './store-contract.ts';
+import { change, entriesOf, kept, STORE_PROMISES } from './store-contract.ts';
 
 let databases = 0;
 
@@ -53,4 +53,4 @@ async function openOutbox(user: string) {
   });
 }
 
-Object.assign(globalThis, { checkPromise, openOutbox, openIndexedDbStore, openStore });
+Object.assign(globalThis, { change, checkPromise, entriesOf, kept, openOutbox, openIndexedDbStore, openStore });

@@ -39,7 +39,7 @@ export async function servePages(): Promise<Pages> {
       return void response.writeHead(503, { 'Content-Type': PROBLEM_TYPE }).end(document);
     }
     if (!answers.has(key)) {
-      applied.set(topic, [...(applied.get(topic) ?? []), JSON.parse(text).data]);
+      applied.set(topic, [...(applied.get(topic) ?? []), JSON.parse(text)[0].data]);
       answers.set(key, JSON.stringify({ events: [], cursor: `e-${answers.size + 1}` }));
     }
     if (pages.mode === 'lose') return void response.destroy();

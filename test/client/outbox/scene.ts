@@ -53,6 +53,6 @@ export function setScene(): Scene {
       tab = browser.open(server, () => 0.5, options);
       return tab;
     },
-    data: () => server.applied.map(({ body }) => (body as { data: unknown }).data),
+    data: () => server.applied.flatMap(({ body }) => (body as { data: unknown }[]).map(({ data }) => data)),
   };
 }

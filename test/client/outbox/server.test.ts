@@ -29,7 +29,7 @@ describe('against a real server', () => {
     };
     const outbox = createOutbox({
       name: outboxName(served.url, 'ada'),
-      store: createMemoryStore(),
+      store: Promise.resolve(createMemoryStore()),
       request: createRequest({
         url: served.url,
         fetch: unreliable,

@@ -2,193 +2,87 @@
  * What every store of an outbox promises (see the port), as functions that throw: so that they run in a browser too, where there is no test
  * runner.
  */
-import type { Mutation, MutationChange } from '../../../src/client/mutation.ts';
-import { LOG_LIMIT, type OutboxStore } from '../../../src/client/outbox/store.ts';
+import type { Kept, OutboxStore } from '../../../src/client/outbox/store.ts';
 
 /** Opens a store. Those of one scenario share what they hold, as tabs do. */
 export type Open = () => Promise<OutboxStore>;
 
 let ids = 0;
 
-export function draft(lane = 'topic:a', members: Partial<Mutation> = {}): Omit<Mutation, 'order'> {
+export function kept(seq: number, members: Partial<Kept> = {}): Kept {
   ids += 1;
-  const write = { kind: 'publish', topic: lane.slice(6), events: [{ data: ids }] } as const;
-  return { id: `m${ids}`, lane, write, state: 'pending', revision: 0, attempts: 0, enqueued: 1, ...members };
+  const write = { kind: 'publish', topic: 'a', events: [{ data: ids }] } as const;
+  const rest = { state: 'pending', revision: 0, attempts: 0, enqueued: 1 } as const;
+  return { id: `m${ids}`, order: seq, seq, lane: '/v1/topics/a/events', write, ...rest, ...members };
 }
 
-const put =
-  (members: Partial<Mutation>) =>
-  (all: readonly Mutation[]): readonly MutationChange[] =>
-    all.map((mutation) => ({ kind: 'changed', mutation: { ...mutation, ...members } }));
+/** Puts entries, and deletes others. */
+export async function change(store: OutboxStore, put: readonly Kept[], gone: readonly number[] = []): Promise<void> {
+  await store.transact(0, (_, writer) => {
+    for (const seq of gone) writer.delete(seq);
+    for (const each of put) writer.put(each);
+  });
+}
 
-const remove = (all: readonly Mutation[]): readonly MutationChange[] =>
-  all.map((mutation) => ({ kind: 'gone', mutation, why: 'settled' }));
+export async function entriesOf(store: OutboxStore, after = 0): Promise<readonly Kept[]> {
+  let entries: readonly Kept[] = [];
+  await store.transact(after, (news) => {
+    entries = news;
+  });
+  return entries;
+}
+
+const seqsOf = async (store: OutboxStore, after?: number) => (await entriesOf(store, after)).map(({ seq }) => seq);
 
 export const STORE_PROMISES: Readonly<Record<string, (open: Open) => Promise<void>>> = {
-  async 'gives each mutation a place after all before it, also after those that are gone'(open) {
-    const store = await open();
-    const drafts = [draft('topic:a'), draft('topic:b'), draft('topic:a')];
-    for (const each of drafts) await store.add(each, 10);
-    const { changes } = await store.changes();
-    same(
-      changes.map(({ mutation }) => mutation.id),
-      drafts.map(({ id }) => id),
-    );
-    await store.update('topic:a', remove);
-    await store.update('topic:b', remove);
-    await store.add(draft(), 10);
-    const orders = [...changes, ...(await store.changes()).changes.filter(({ kind }) => kind === 'changed')].map(
-      ({ mutation }) => mutation.order,
-    );
-    same(
-      orders,
-      orders.toSorted((a, b) => a - b),
-    );
-    same(new Set(orders).size, 4);
-  },
-
-  async 'keeps a mutation as it was given'(open) {
-    const store = await open();
-    const given = draft('record:a/1', {
+  async 'keeps an entry as it was given, for all tabs'(open) {
+    const given = kept(Date.now(), {
       write: { kind: 'patch', collection: 'a', key: '1', patch: { text: 'x', list: [1, { deep: null }] }, base: 4 },
+      answer: { version: 7, body: { text: 'x' }, merged: false },
+      gone: 'settled',
     });
-    await store.add(given, 10);
-    const { changes } = await (await open()).changes();
-    const { order: _, ...kept } = changes[0]?.mutation ?? { order: 0 };
-    same(kept, given);
+    await change(await open(), [given]);
+    same(await entriesOf(await open()), [given]);
   },
 
-  async 'takes no more than the limit, of whatever lane'(open) {
+  async 'tells what came after, in order'(open) {
+    const [mine, theirs] = [await open(), await open()];
+    await change(mine, [kept(1), kept(2)]);
+    await change(theirs, [kept(10), kept(11)]);
+    same(await seqsOf(mine), [1, 2, 10, 11]);
+    same(await seqsOf(mine, 2), [10, 11]);
+    same(await seqsOf(theirs, 11), []);
+  },
+
+  async 'deletes what a later entry replaces, and does not mind what is not there'(open) {
     const store = await open();
-    same(await store.add(draft('topic:a'), 2), true);
-    same(await store.add(draft('topic:b'), 2), true);
-    same(await store.add(draft('topic:c'), 2), false);
-    same((await store.changes()).changes.length, 2);
-    await store.update('topic:a', remove);
-    same(await store.add(draft('topic:c'), 2), true);
+    await change(store, [kept(1), kept(2)]);
+    await change(store, [kept(3)], [1, 0, 77]);
+    same(await seqsOf(store), [2, 3]);
   },
 
-  async 'holds the limit for all tabs together, however they race'(open) {
+  async 'lets nobody come between reading and writing'(open) {
     const tabs = [await open(), await open(), await open()];
-    const taken = await Promise.all(Array.from({ length: 30 }, (_, index) => tabs[index % 3]?.add(draft(), 7)));
-    same(taken.filter((each) => each === true).length, 7);
-    same((await (await open()).changes()).changes.length, 7);
+    await Promise.all(
+      Array.from({ length: 30 }, (_, index) =>
+        tabs[index % 3]?.transact(0, (news, writer) => {
+          // As many as fit: as a limit does.
+          if (news.length < 7) writer.put(kept(news.length + 1));
+        }),
+      ),
+    );
+    same(await seqsOf(await open()), [1, 2, 3, 4, 5, 6, 7]);
   },
 
-  async 'shows a change the mutations of its lane alone, in order'(open) {
+  async 'does steps in the order in which they were asked for'(open) {
     const store = await open();
-    for (const lane of ['topic:a', 'topic:b', 'topic:a']) await store.add(draft(lane), 10);
-    let seen: readonly Mutation[] = [];
-    const changes = await store.update('topic:a', (all) => {
-      seen = all;
-      return [];
-    });
-    same(changes, []);
-    same(
-      seen.map(({ lane }) => lane),
-      ['topic:a', 'topic:a'],
+    const told: number[] = [];
+    await Promise.all(
+      [1, 2, 3].map((seq) => store.transact(0, (news, writer) => told.push(news.length) && writer.put(kept(seq)))),
     );
-    same(
-      seen.map(({ order }) => order),
-      seen.map(({ order }) => order).toSorted((a, b) => a - b),
-    );
-  },
-
-  async 'lets nobody come between reading a lane and changing it'(open) {
-    const tabs = [await open(), await open()];
-    await tabs[0]?.add(draft(), 10);
-    const count = (all: readonly Mutation[]) => put({ attempts: (all[0]?.attempts ?? 0) + 1 })(all);
-    await Promise.all(Array.from({ length: 20 }, (_, index) => tabs[index % 2]?.update('topic:a', count)));
-    same((await (await open()).changes()).changes[0]?.mutation.attempts, 20);
-  },
-
-  async 'applies all changes of a step: what is changed, moved to another lane, and gone'(open) {
-    const store = await open();
-    for (let each = 0; each < 3; each += 1) await store.add(draft(), 10);
-    await store.update('topic:a', ([first, second, third]) => [
-      { kind: 'gone', mutation: mutation(first), why: 'discarded' },
-      { kind: 'changed', mutation: { ...mutation(second), lane: 'topic:b' } },
-      { kind: 'changed', mutation: { ...mutation(third), state: 'dead', refusal: { kind: 'uncertain' } } },
-    ]);
-    const all = (await (await open()).changes()).changes;
-    same(
-      all.map(({ mutation: { lane, state } }) => [lane, state]),
-      [
-        ['topic:b', 'pending'],
-        ['topic:a', 'dead'],
-      ],
-    );
-    same((await store.update('topic:b', put({}))).length, 1);
-  },
-
-  async 'changes nothing where a step fails'(open) {
-    const store = await open();
-    await store.add(draft(), 10);
-    await store.changes();
-    let failed = false;
-    try {
-      await store.update('topic:a', () => {
-        throw new Error('no');
-      });
-    } catch {
-      failed = true;
-    }
-    same(failed, true);
-    same(await store.changes(), { whole: false, changes: [] });
-    same(await store.add(draft(), 10), true);
-  },
-
-  async 'tells everything at first, and then what others change'(open) {
-    const [mine, theirs] = [await open(), await open()];
-    await theirs.add(draft(), 10);
-    const first = await mine.changes();
-    same([first.whole, first.changes.length], [true, 1]);
-    same(await mine.changes(), { whole: false, changes: [] });
-    await theirs.update('topic:a', put({ state: 'in-flight' }));
-    await theirs.add(draft('topic:b'), 10);
-    const { whole, changes } = await mine.changes();
-    same(whole, false);
-    same(
-      changes.map(({ kind, mutation: { lane, state } }) => [kind, lane, state]),
-      [
-        ['changed', 'topic:a', 'in-flight'],
-        ['changed', 'topic:b', 'pending'],
-      ],
-    );
-  },
-
-  async 'tells of what is gone, with what it was at last, also where it came and went meanwhile'(open) {
-    const [mine, theirs] = [await open(), await open()];
-    await mine.changes();
-    await theirs.add(draft(), 10);
-    await theirs.update('topic:a', put({ state: 'acknowledged', answer: { version: 7, merged: false } }));
-    await theirs.update('topic:a', remove);
-    const { changes } = await mine.changes();
-    const last = changes.at(-1);
-    same(last?.kind, 'gone');
-    same(last?.mutation.answer, { version: 7, merged: false });
-    same((await (await open()).changes()).changes, []);
-  },
-
-  async 'tells everything again to who has missed more than it remembers'(open) {
-    const [mine, theirs] = [await open(), await open()];
-    await mine.changes();
-    await theirs.add(draft(), 10);
-    for (let each = 1; each < LOG_LIMIT; each += 1) await theirs.update('topic:a', put({ attempts: each }));
-    const just = await mine.changes();
-    same(just.whole, false);
-    same(just.changes.at(-1)?.mutation.attempts, LOG_LIMIT - 1);
-    for (let each = 0; each <= LOG_LIMIT; each += 1) await theirs.update('topic:a', put({ attempts: each }));
-    const all = await mine.changes();
-    same([all.whole, all.changes.length, all.changes[0]?.mutation.attempts], [true, 1, LOG_LIMIT]);
-    same(await mine.changes(), { whole: false, changes: [] });
+    same(told, [0, 1, 2]);
   },
 };
-
-function mutation(given: Mutation | undefined): Mutation {
-  if (given === undefined) throw new Error('a mutation is missing');
-  return given;
-}
 
 function same(actual: unknown, expected: unknown): void {
   const [is, ought] = [text(actual), text(expected)];

@@ -1,7 +1,7 @@
 /** Several tabs over one store: one drains, all know. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MutationChange } from '../../../src/client/mutation.ts';
-import { LOG_LIMIT } from '../../../src/client/outbox/store.ts';
+import { KEPT } from '../../../src/client/outbox/ledger.ts';
 import { ModelServer } from './model-server.ts';
 import { publish } from './mutations.ts';
 import { Browser, type Tab, watch } from './tabs.ts';
@@ -19,7 +19,7 @@ const open = (options: Parameters<Browser['open']>[2] = {}): Tab => {
 };
 const told = ({ changes }: Tab) =>
   changes.map((change: MutationChange) => (change.kind === 'gone' ? change.why : change.mutation.state));
-const data = () => server.applied.map(({ body }) => (body as { data: unknown }).data);
+const data = () => server.applied.flatMap(({ body }) => (body as { data: unknown }[]).map(({ data }) => data));
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -173,7 +173,7 @@ describe('tabs', () => {
     browser.talks = false;
     server.fate = () => 'answer';
     await pass(1000);
-    for (let n = 0; n < LOG_LIMIT; n += 1) first.outbox.enqueue(publish());
+    for (let n = 0; n < 2 * KEPT; n += 1) first.outbox.enqueue(publish());
     await pass(3900);
     expect(seen.done).toBe(false);
     await pass(1000);

@@ -1,16 +1,15 @@
 /** Tabs of one browser, in this process: they share storage, locks and channels, and can crash. */
 import type { MutationChange } from '../../../src/client/mutation.ts';
 import { createOutbox } from '../../../src/client/outbox/create-outbox.ts';
-import { createMemory, createMemoryStore, type Memory } from '../../../src/client/outbox/memory-store.ts';
-import type { Channel, Outbox, OutboxOptions } from '../../../src/client/outbox/outbox.ts';
-import type { OutboxStore } from '../../../src/client/outbox/store.ts';
-import type { Locks } from '../../../src/client/outbox/turn.ts';
+import { createMemoryStore } from '../../../src/client/outbox/memory-store.ts';
+import type { Channel, Locks, Outbox, OutboxOptions } from '../../../src/client/outbox/outbox.ts';
+import type { Kept, OutboxStore } from '../../../src/client/outbox/store.ts';
 import type { ModelServer } from './model-server.ts';
 
 const NEVER = new Promise<never>(() => {});
 
 export class Browser {
-  readonly memory: Memory = createMemory();
+  readonly memory = new Map<number, Kept>();
   /** Whether messages between tabs arrive. */
   talks = true;
   /** What the next steps of the store fail with, one each. */
@@ -24,17 +23,23 @@ export class Browser {
 
   store(isAlive: () => boolean): OutboxStore {
     const store = createMemoryStore(this.memory);
-    const guard = <Args extends readonly unknown[], Result>(step: (...args: Args) => Promise<Result>) => {
-      return async (...args: Args): Promise<Result> => {
+    return {
+      ...store,
+      shared: true,
+      transact: async (...args) => {
         if (!isAlive()) return NEVER;
         const fault = this.faults.shift();
         if (fault !== undefined) throw fault;
-        const result = await step(...args);
+        await store.transact(...args);
         // What a page that is gone would have heard, nobody hears.
-        return isAlive() ? result : NEVER;
-      };
+        return isAlive() ? undefined : NEVER;
+      },
     };
-    return { ...store, add: guard(store.add), update: guard(store.update), changes: guard(store.changes) };
+  }
+
+  /** What the store holds and is not gone, in order. */
+  get kept(): readonly Kept[] {
+    return [...this.memory.values()].filter(({ gone }) => !gone).toSorted((a, b) => a.order - b.order);
   }
 
   channel(): Channel {
@@ -102,7 +107,7 @@ export class Tab {
     let ids = 0;
     this.outbox = createOutbox({
       name: 'outbox',
-      store: browser.store(() => this.#alive),
+      store: Promise.resolve(browser.store(() => this.#alive)),
       request: async (...args) => {
         if (!this.#alive) return NEVER;
         const answer = await server.request(...args);

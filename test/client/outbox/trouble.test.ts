@@ -63,6 +63,31 @@ describe('trouble', () => {
     expect(scene.data()).toEqual([1]);
   });
 
+  it('waits no longer than ten minutes, whoever asks', async () => {
+    scene.server.fate = () => 'rate-limited';
+    scene.server.retryAfter = 86_400_000;
+    scene.open();
+    scene.tab.outbox.enqueue(publish());
+    await pass();
+    scene.server.fate = () => 'answer';
+    await pass(599_999);
+    expect(scene.data()).toEqual([]);
+    await pass(1);
+    expect(scene.data()).toEqual([1]);
+  });
+
+  it('counts once what fails at the same time', async () => {
+    scene.server.fate = () => 'lost';
+    scene.open();
+    for (const topic of ['a', 'b', 'c', 'd']) scene.tab.outbox.enqueue(publish(topic));
+    await pass();
+    scene.server.fate = () => 'answer';
+    await pass(499);
+    expect(scene.data()).toEqual([]);
+    await pass(1);
+    expect(scene.data()).toEqual([1, 1, 1, 1]);
+  });
+
   it('of the server stops all lanes, so that they do not all try', async () => {
     scene.server.fate = () => 'unavailable';
     scene.open();
@@ -129,6 +154,18 @@ describe('trouble', () => {
       expect(scene.data()).toEqual([1]);
     },
   );
+
+  it('of the store while something is to be settled does not make it ask without end', async () => {
+    scene.open({ watches: () => true });
+    scene.tab.outbox.enqueue(publish());
+    await pass();
+    scene.browser.faults.push(...Array(1000).fill(new OutboxError('storage')));
+    await pass(120_000);
+    expect(scene.tab.errors.length).toBeLessThan(30);
+    scene.browser.faults.length = 0;
+    await pass(10_000);
+    expect(scene.tab.outbox.pending()).toEqual([]);
+  });
 
   it('of an observer is told, and stops nobody', async () => {
     scene.open();
