@@ -1,7 +1,8 @@
 /** A collection as an application uses it: live queries, optimistic writes, and what outside caches need. */
 import type { Mutation, Row, Write } from '../mutation.ts';
-import { type Invalidation, Invalidations } from './invalidations.ts';
-import { LiveQuery, type Mutations, type QueryContext } from './live-query.ts';
+import { type Invalidation, listenToInvalidations } from './invalidations.ts';
+import { createLiveQuery, type LiveQuery } from './live-query.ts';
+import type { Mutations, QueryContext } from './query-run.ts';
 import { filtersOfKey, isTemporaryKey, keyOfRow } from './record-key.ts';
 import type { FieldOrders } from './row-order.ts';
 
@@ -82,14 +83,13 @@ export function openCollection<Enqueued>(
   const key = typeof keyOption === 'string' ? [keyOption] : keyOption;
   const { outbox } = context;
   const queries = new Map<string, LiveQuery>();
-  const invalidations = new Invalidations(name, context);
 
   function share(filters: readonly string[], order: string | undefined, limit: number): LiveQuery {
     const id = JSON.stringify([filters.toSorted(), order, limit]);
     const known = queries.get(id);
     if (known !== undefined) return known;
     const plan = { collection: name, filters, order, limit, key, version, fields };
-    const query = new LiveQuery(plan, { ...context, mutations: outbox }, () => {
+    const query = createLiveQuery(plan, { ...context, mutations: outbox }, () => {
       if (queries.get(id) === query) queries.delete(id);
     });
     for (const [other, { isRunning }] of queries) {
@@ -144,6 +144,6 @@ export function openCollection<Enqueued>(
       outbox.enqueue({ kind: 'delete', collection: name, key: record, version: baseOf(record, base) }),
     pendingOf,
     keyOf: (row) => keyOfRow(row, { key }),
-    onInvalidate: (listener) => invalidations.listen(listener),
+    onInvalidate: (listener) => listenToInvalidations(name, context, listener),
   };
 }

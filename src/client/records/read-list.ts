@@ -1,14 +1,14 @@
 /** Reading a list of a collection (protocol section 6.3), as many pages as it takes. */
+import { isFinal } from '../connection/answers.ts';
 import type { Row } from '../mutation.ts';
 import type { Request } from '../request.ts';
-import { isRow } from './json.ts';
 
 export type Listed =
   | {
       readonly kind: 'listed';
       readonly rows: readonly Row[];
-      /** How many of them are of the cursor's moment, those of the first page; `undefined` when it is the only one. */
-      readonly exact: number | undefined;
+      /** How many pages it has. They are of different moments. */
+      readonly pages: number;
       /** Where a stream goes on from: the cursor of the first page. */
       readonly cursor: string;
       /** Whether there are more rows than were asked for. */
@@ -23,50 +23,41 @@ export interface ListQuery {
   readonly collection: string;
   readonly filters: readonly string[];
   readonly order?: string | undefined;
-  /** How many rows are read at most. */
-  readonly limit: number;
+}
+
+interface Page {
+  readonly records: readonly Row[];
+  readonly cursor: string;
+  readonly next?: string;
 }
 
 const PAGE_ROWS = 1000;
-/** Of what the server refuses, this may pass by itself. */
-const PASSING = [408, 429];
 
-/** Reads until the list ends, or `limit` is reached. One that changes between its pages is read as each page found it. */
+/** Reads until the list ends, or `limit` rows are reached. One that changes between its pages is read as each page found it. */
 export async function readList(
   request: Request,
-  { collection, filters, order, limit }: ListQuery,
+  { collection, filters, order = '', room }: ListQuery & { readonly room: number },
   signal: AbortSignal,
 ): Promise<Listed> {
   const rows: Row[] = [];
-  let cursor: string | undefined;
-  let exact: number | undefined;
-  let next: string | undefined;
-  do {
+  let first: string | undefined;
+  for (let [page, pages] = ['', 1]; ; pages += 1) {
     const query = new URLSearchParams(filters.map((filter) => ['filter', filter]));
-    if (order) query.set('order', order);
-    query.set('limit', `${Math.min(PAGE_ROWS, limit - rows.length)}`);
-    if (next !== undefined) query.set('page', next);
+    for (const [name, value] of Object.entries({ order, limit: `${Math.min(PAGE_ROWS, room - rows.length)}`, page }))
+      if (value) query.set(name, value);
     const answer = await request('GET', `/v1/collections/${encodeURIComponent(collection)}?${query}`, { signal });
-    if (answer.kind === 'refused') {
-      const { status, code } = answer.problem;
-      // A page's refusal says that the list cannot be gone on with, not that there is none.
-      if (cursor === undefined && status < 500 && !PASSING.includes(status)) return { kind: 'refused', code };
-    }
-    const page = answer.kind === 'ok' ? pageOf(answer.body) : undefined;
-    if (page === undefined)
+    // A later page's refusal says that the list cannot be gone on with, not that there is none.
+    if (first === undefined && answer.kind === 'refused' && isFinal(answer)) return answer;
+    if (answer.kind !== 'ok' || !isPage(answer.body))
       return { kind: 'failed', retryAfter: 'retryAfter' in answer ? answer.retryAfter : undefined };
-    if (cursor !== undefined) exact ??= rows.length;
-    cursor ??= page.cursor;
-    rows.push(...page.rows);
-    next = page.next;
-  } while (next !== undefined && rows.length < limit);
-  return { kind: 'listed', rows, exact, cursor, more: next !== undefined };
+    const { records, cursor, next } = answer.body;
+    first ??= cursor;
+    rows.push(...records);
+    if (!next || rows.length >= room) return { kind: 'listed', rows, pages, cursor: first, more: !!next };
+    page = next;
+  }
 }
 
-function pageOf(body: unknown) {
-  if (!isRow(body)) return undefined;
-  const { records, cursor, next } = body;
-  if (!Array.isArray(records) || typeof cursor !== 'string') return undefined;
-  const rows: readonly unknown[] = records;
-  return { rows: rows.filter(isRow), cursor, next: typeof next === 'string' ? next : undefined };
+function isPage(body: unknown): body is Page {
+  return typeof body === 'object' && body !== null && 'records' in body && 'cursor' in body;
 }

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readRecordChange } from '../../../src/client/records/record-change.ts';
 import {
   filtersOfKey,
   isTemporaryKey,
@@ -48,39 +47,5 @@ describe('the version of a record', () => {
     expect(versionOfRow({ v: '12' }, { version: 'v' })).toBe(12);
     expect(versionOfRow({}, { version: 'version' })).toBeUndefined();
     expect(versionOfRow({ version: null }, { version: 'version' })).toBeUndefined();
-  });
-});
-
-describe('an event', () => {
-  const event = { topic: 't', time: '', type: 'update', key: 'a', data: { new: { id: 'a' }, version: 2 } };
-
-  it('tells of a record', () => {
-    expect(readRecordChange({ ...event, mutation: 'm' })).toEqual({
-      kind: 'update',
-      key: 'a',
-      version: 2,
-      mutation: 'm',
-      row: { id: 'a' },
-      omitted: [],
-      changed: undefined,
-    });
-    expect(readRecordChange({ ...event, type: 'delete', data: { version: 2 } })).toMatchObject({
-      kind: 'delete',
-      row: {},
-    });
-  });
-
-  it.each([
-    ['without a key', { ...event, key: undefined }],
-    ['of another type', { ...event, type: 'message' }],
-    ['without a version', { ...event, data: { new: {} } }],
-    ['without a record', { ...event, data: { version: 1, new: 7 } }],
-    ['with data of another kind', { ...event, data: [1] }],
-  ])('%s tells of none', (_, each) => {
-    expect(readRecordChange(each as any)).toBeUndefined();
-  });
-
-  it('without a record, though it is no deletion, tells of none', () => {
-    expect(readRecordChange({ ...event, data: { version: 1 } })).toBeUndefined();
   });
 });
