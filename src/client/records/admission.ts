@@ -32,5 +32,5 @@ export function admission(filters: readonly string[]): (row: Row, base?: Row) =>
 /** NaN, which is neither less nor equal nor greater, where they cannot be compared. */
 function compare(value: unknown, text: string): number {
   const [left, right] = [placeOf(typeof value === 'boolean' ? `${value}` : value), placeOf(text)];
-  return left.rank === right.rank ? comparePlaces(left, right) : Number.NaN;
+  return left[0] === right[0] ? comparePlaces(left, right) : Number.NaN;
 }

@@ -1,8 +1,8 @@
 /** A collection as an application uses it: live queries, optimistic writes, and what outside caches need. */
 import type { Mutation, Row, Write } from '../mutation.ts';
 import { type Invalidation, listenToInvalidations } from './invalidations.ts';
-import { createLiveQuery, type LiveQuery } from './live-query.ts';
-import type { Mutations, QueryContext } from './query-run.ts';
+import { createLiveQuery, type LiveQuery, type Mutations, type QueryContext } from './live-query.ts';
+
 import { filtersOfKey, isTemporaryKey, keyOfRow } from './record-key.ts';
 import type { FieldOrders } from './row-order.ts';
 
@@ -71,7 +71,6 @@ export interface CollectionContext<Enqueued> extends Omit<QueryContext, 'mutatio
 export const DEFAULT_LIMIT = 10_000;
 /** Queries that nobody has subscribed to yet are forgotten when there are more. */
 const MAX_IDLE = 100;
-const NONE: readonly never[] = [];
 
 /** @param name the collection's, which is its topic's as well */
 export function openCollection<Enqueued>(
@@ -79,8 +78,8 @@ export function openCollection<Enqueued>(
   options: CollectionOptions,
   context: CollectionContext<Enqueued>,
 ): Collection<Enqueued> {
-  const { key: keyOption = 'id', version = 'version', fields } = options;
-  const key = typeof keyOption === 'string' ? [keyOption] : keyOption;
+  const { version = 'version', fields } = options;
+  const key = [options.key ?? 'id'].flat();
   const { outbox } = context;
   const queries = new Map<string, LiveQuery>();
 
@@ -107,7 +106,7 @@ export function openCollection<Enqueued>(
   }
 
   function baseOf(record: string, base: number | false | undefined): number | undefined {
-    if (isTemporaryKey(record)) throw new TypeError('A record that the server has not named yet cannot be changed');
+    if (isTemporaryKey(record)) throw new TypeError('The record has no key yet');
     return base === false ? undefined : (base ?? shownVersion(record));
   }
 
@@ -116,15 +115,14 @@ export function openCollection<Enqueued>(
       const pending = query.pendingOf(record);
       if (pending.length > 0) return pending;
     }
-    return NONE;
+    return [];
   }
 
   return {
     name,
-    query: ({ filter = NONE, order, limit = DEFAULT_LIMIT } = {}) =>
-      share(typeof filter === 'string' ? [filter] : filter, order, limit),
-    record: (record) => share(filtersOfKey(record, { key }), undefined, 1),
-    create: (record) => outbox.enqueue({ kind: 'create', collection: name, key: keyOfRow(record, { key }), record }),
+    query: ({ filter = [], order, limit = DEFAULT_LIMIT } = {}) => share([filter].flat(), order, limit),
+    record: (record) => share(filtersOfKey(record, key), undefined, 1),
+    create: (record) => outbox.enqueue({ kind: 'create', collection: name, key: keyOfRow(record, key), record }),
     update: (record, patch, { base } = {}) =>
       outbox.enqueue({ kind: 'patch', collection: name, key: record, patch, base: baseOf(record, base) }),
     replace(at, record, { base } = {}) {
@@ -143,7 +141,7 @@ export function openCollection<Enqueued>(
     remove: (record, { base = false } = {}) =>
       outbox.enqueue({ kind: 'delete', collection: name, key: record, version: baseOf(record, base) }),
     pendingOf,
-    keyOf: (row) => keyOfRow(row, { key }),
+    keyOf: (row) => keyOfRow(row, key),
     onInvalidate: (listener) => listenToInvalidations(name, context, listener),
   };
 }

@@ -10,21 +10,18 @@ export function isSame(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Applies a merge patch (RFC 7396, section 2). Neither argument is changed. */
-export function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isRow(patch)) return patch;
-  const members = new Map(isRow(target) ? Object.entries(target) : []);
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) members.delete(name);
-    else members.set(name, mergePatch(members.get(name), value));
-  }
-  return Object.fromEntries(members);
-}
-
 /** Applies a patch to a record. Its fields are columns, which are always there: null is their value, and removes none of them. */
 export function patchRow(row: Row, patch: Row): Row {
-  return {
-    ...row,
-    ...Object.fromEntries(Object.entries(patch).map(([field, value]) => [field, mergePatch(row[field], value)])),
-  };
+  return merge(row, patch, true);
+}
+
+/** Applies a merge patch (RFC 7396, section 2) to an object. Neither argument is changed. */
+export function merge(target: Row, patch: Row, keepsNull = false): Row {
+  const members = new Map(Object.entries(target));
+  for (const [name, value] of Object.entries(patch)) {
+    const before = members.get(name);
+    if (value === null && !keepsNull) members.delete(name);
+    else members.set(name, isRow(value) ? merge(isRow(before) ? before : {}, value) : value);
+  }
+  return Object.fromEntries(members);
 }

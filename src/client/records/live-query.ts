@@ -1,7 +1,20 @@
-/** A live query, as an application holds it: it runs while somebody listens. */
-import type { Mutation, Row } from '../mutation.ts';
-import type { SubscriptionState } from '../subscription.ts';
-import { type QueryContext, type QueryPlan, type QueryRun, runQuery } from './query-run.ts';
+/**
+ * A live query: the local copy of what one query sees, kept right by a list and the stream from there on. It runs while somebody listens.
+ *
+ * After a gap, the subscription is closed, the list read again, and a new subscription begun at its cursor: where the database decides on
+ * visibility, the old one need not tell what came and went before the list (protocol section 6.6). What was known shows until then. The same
+ * is done wherever the stream does not say enough: of a record that is too large for it, of rows that follow those that have left, of an own
+ * write that it does not show.
+ */
+import type { Event } from '../../protocol/event.ts';
+import { isFinal } from '../connection/answers.ts';
+import type { Mutation, MutationChange, Row } from '../mutation.ts';
+import type { Request } from '../request.ts';
+import type { Subscribe, Subscription, SubscriptionState } from '../subscription.ts';
+import { type ListQuery, readPage } from './read-page.ts';
+import type { RecordFields } from './record-key.ts';
+import { createRecordSet, type RecordChange } from './record-set.ts';
+import type { FieldOrders } from './row-order.ts';
 
 export type QueryState =
   /** Nothing is known yet; what shows are the client's own writes. */
@@ -39,61 +52,222 @@ export interface LiveQuery {
   refresh(): void;
 }
 
+/** The writes of a client, of all tabs. */
+export interface Mutations {
+  /** Those that are kept now. */
+  readonly all: Iterable<Mutation>;
+  listen(listener: (change: MutationChange) => void): () => void;
+  /** Told when a query has come to show an answered write, or an answer that is still to come. May be told twice. */
+  shown?(mutation: Mutation): void;
+}
+
+export interface QueryContext {
+  readonly request: Request;
+  readonly subscribe: Subscribe;
+  readonly mutations: Mutations;
+  /** How long to wait before the next try, in ms. @param failures how many have failed in a row: 0 is as 1 */
+  readonly retryDelay: (failures: number) => number;
+  /** ms since whenever */
+  readonly clock: () => number;
+  /** Calls once after so many ms, unless the answer is called first. */
+  readonly delay: (callback: () => void, ms: number) => () => void;
+  /** Calls at the end of this turn. */
+  readonly schedule: (callback: () => void) => void;
+}
+
+export interface QueryPlan extends ListQuery, RecordFields {
+  readonly fields?: FieldOrders | undefined;
+  /** How many rows are shown. */
+  readonly limit: number;
+}
+
 /** How long a query runs on when nobody listens any more, in ms: React lets go and comes back when it mounts twice. */
 export const LINGER_MS = 1000;
+/** How long the stream may take to show an answered write before the list is read, in ms. */
+export const OVERDUE_MS = 5000;
+/** So many rows are kept beyond those that are shown, at most, so that not every deletion makes the list be read again. */
+const RESERVE = 500;
+/** Lists within so many ms of each other wait for longer and longer. */
+const CALM_MS = 60_000;
+/** Events that wait for the end of what came about between the pages of a list; beyond, the list is read again. */
+const MAX_HELD = 10_000;
 
 const LOADING: QuerySnapshot = { rows: [], state: { kind: 'loading' }, more: false };
 
 /** @param onStop told when it has let go of everything; it begins anew when somebody listens again */
 export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?: () => void): LiveQuery {
-  const listeners = new Set<{ readonly listener: () => void }>();
-  let run: QueryRun | undefined;
+  const { request, subscribe, mutations, retryDelay, clock, delay, schedule } = context;
+  const { collection, filters, limit } = plan;
+  const room = limit + Math.min(RESERVE, limit - 1);
+  const open = () => createRecordSet({ ...plan, room }, (mutation) => mutations.shown?.(mutation));
+  const listeners = new Set<() => void>();
+  let set = open();
+  let state = LOADING.state;
   /** `undefined` when something has changed since it was looked at. */
   let snapshot: QuerySnapshot | undefined = LOADING;
   let isTelling = false;
   let linger: (() => void) | undefined;
+  /** Stops to listen to the writes, while the query runs. */
+  let unlisten: (() => void) | undefined;
+  let abort = new AbortController();
+  let subscription: Subscription | undefined;
+  /** Cancels what is to be done later: the list; or, while there is a subscription, a look whether that is late. */
+  let cancel: (() => void) | undefined;
+  let attempts = 0;
+  let begun = 0;
+  /** Events that are not shown yet, until those have come that later pages have shown already. */
+  let held: Event<RecordChange>[] | undefined;
+
+  function getSnapshot(): QuerySnapshot {
+    snapshot ??= { rows: set.rows(), state, more: set.more };
+    return snapshot;
+  }
 
   function changed(): void {
     snapshot = undefined;
     if (isTelling) return;
     isTelling = true;
-    context.schedule(() => {
+    schedule(() => {
       isTelling = false;
-      if (!run) return;
+      if (!unlisten) return;
       getSnapshot();
-      run.tidy();
-      for (const { listener } of [...listeners]) listener();
+      if (subscription) check();
+      for (const tell of listeners) tell();
     });
   }
 
-  function getSnapshot(): QuerySnapshot {
-    snapshot ??= run?.look() ?? LOADING;
-    return snapshot;
+  /** Sees to it that rows do not run short, and that no write waits forever. */
+  function check(): void {
+    if (set.isShort) again();
+    const late = set.unshown();
+    if (late.length > 0)
+      cancel ??= delay(() => {
+        cancel = undefined;
+        if (state.kind === 'live' && set.unshown().some((id) => late.includes(id))) again();
+        else changed();
+      }, OVERDUE_MS);
+  }
+
+  function become(next: QueryState): void {
+    state = next;
+    changed();
+  }
+
+  /** Ends whatever is on its way. */
+  function interrupt(): void {
+    abort.abort();
+    abort = new AbortController();
+    cancel?.();
+    cancel = undefined;
+    subscription?.close();
+    subscription = undefined;
+  }
+
+  /** Reads the list again, at once, or after a while if that is becoming a habit. @param least how long to wait at least, in ms */
+  function again(least?: number): void {
+    interrupt();
+    if (state.kind !== 'loading') become({ kind: 'waiting' });
+    if (clock() - begun > CALM_MS) attempts = 0;
+    if (attempts === 0 && least === undefined) void list();
+    else cancel = delay(() => void list(), Math.max(least ?? 0, retryDelay(attempts)));
+    attempts += 1;
+  }
+
+  /** One that changes between its pages is read as each page found it. */
+  async function list(): Promise<void> {
+    const { signal } = abort;
+    const swap = set.list();
+    const rows: Row[] = [];
+    let first: string | undefined;
+    let next: string | undefined;
+    begun = clock();
+    cancel = undefined;
+    do {
+      const answer = await readPage(request, plan, room - rows.length, next, signal);
+      if (signal.aborted) return;
+      if ('kind' in answer) {
+        // A later page's refusal says that the list cannot be gone on with, not that there is none.
+        if (answer.kind === 'refused' && isFinal(answer) && !next) become({ kind: 'refused', code: answer.code });
+        else again(('retryAfter' in answer && answer.retryAfter) || 0);
+        return;
+      }
+      rows.push(...answer.records);
+      held = next ? [] : undefined;
+      first ??= answer.cursor;
+      next = answer.next;
+    } while (next && rows.length < room);
+    if (swap(rows, next !== undefined)) follow(first);
+    else become({ kind: 'refused', code: 'unnamed' });
+  }
+
+  function follow(after: string): void {
+    become({ kind: 'waiting' });
+    subscription = subscribe<RecordChange>(
+      collection,
+      { after, filter: filters },
+      {
+        onEvent(event) {
+          if (!held) take([event]);
+          // What is left out of it may be in a row already that will go back when this is shown.
+          else if (event.data.omitted?.length || held.push(event) > MAX_HELD) again();
+        },
+        onGap: () => again(),
+        onState(next) {
+          become(next);
+          if (next.kind !== 'live' || !held) return;
+          take(held);
+          held = undefined;
+        },
+      },
+    );
+  }
+
+  function take(events: readonly Event<RecordChange>[]): void {
+    if (events.map(set.apply).includes(false)) again();
+    changed();
+  }
+
+  function mutate(change: MutationChange): void {
+    set.mutate(change);
+    changed();
+  }
+
+  function start(): void {
+    unlisten = mutations.listen(mutate);
+    for (const mutation of mutations.all) mutate({ kind: 'changed', mutation });
+    void list();
   }
 
   function stop(): void {
-    run?.close();
-    run = undefined;
+    interrupt();
+    unlisten?.();
+    unlisten = undefined;
+    attempts = 0;
+    set = open();
+    ({ state } = LOADING);
     snapshot = LOADING;
     onStop?.();
   }
 
   return {
     subscribe(listener) {
-      const entry = { listener };
-      listeners.add(entry);
+      const tell = () => listener();
+      listeners.add(tell);
       linger?.();
-      run ??= runQuery(plan, context, changed);
+      if (!unlisten) start();
       return () => {
-        if (listeners.delete(entry) && listeners.size === 0) linger = context.delay(stop, LINGER_MS);
+        if (listeners.delete(tell) && listeners.size === 0) linger = delay(stop, LINGER_MS);
       };
     },
     getSnapshot,
     get isRunning() {
-      return run !== undefined;
+      return unlisten !== undefined;
     },
-    pendingOf: (key) => run?.pendingOf(key) ?? [],
-    versionOf: (key) => run?.versionOf(key),
-    refresh: () => run?.refresh(),
+    pendingOf: (key) => set.pendingOf(key),
+    versionOf: (key) => set.versionOf(key),
+    refresh() {
+      attempts = 0;
+      if (unlisten) again();
+    },
   };
 }

@@ -21,7 +21,7 @@ export function overlay(
   base: Row | undefined,
   key: string,
   writes: readonly Overlaid[],
-  fields: RecordFields,
+  { key: fields, version }: RecordFields,
 ): Row | undefined {
   let row = base;
   for (const { mutation, write } of writes) {
@@ -32,7 +32,7 @@ export function overlay(
     else if (write.kind === 'patch') row &&= told ?? patchRow(row, write.patch);
     // A record that is there already will be refused, or is this one.
     else if (write.kind === 'create') row = told ?? row ?? withKey(write.record, key, fields);
-    else row = told ?? withKey({ [fields.version]: row?.[fields.version], ...write.record }, key, fields);
+    else row = told ?? withKey({ [version]: row?.[version], ...write.record }, key, fields);
   }
   return row;
 }

@@ -14,7 +14,7 @@ import { type Mutation, type MutationChange, mutationKey, mutationOf, type Row }
 import { admission } from './admission.ts';
 import { isRow, isSame } from './json.ts';
 import { type Overlaid, overlay } from './overlay.ts';
-import { keyOfRow, type RecordFields, temporaryKey, versionOfRow } from './record-key.ts';
+import { keyOfRow, type RecordFields, temporaryKey } from './record-key.ts';
 import { type FieldOrders, type Place, rowOrder } from './row-order.ts';
 
 export interface RecordSetOptions extends RecordFields {
@@ -181,10 +181,8 @@ export function createRecordSet(
       return horizon !== undefined && rows.length < limit;
     },
     pendingOf: (key) => writesOf(key).map(({ mutation }) => mutation),
-    versionOf(key) {
-      const told = writesOf(key).findLast(({ mutation }) => mutation.answer)?.mutation.answer?.version;
-      return told ?? bases.get(key)?.version;
-    },
+    versionOf: (key) =>
+      writesOf(key).reduce((version, { mutation }) => mutation.answer?.version ?? version, bases.get(key)?.version),
     unshown,
     apply({ key = '', data, mutation = '' }) {
       const { new: row, version, omitted = [], changed } = data;
@@ -207,7 +205,7 @@ export function createRecordSet(
       // What another tab has seen settle, this base may not have come to yet.
       if (gone && (!known || known.shown || change.why === 'discarded' || !answer)) writes.delete(id);
       else if (known?.shown !== mutationKey(mutation)) {
-        const named = isRow(answer?.body) ? keyOfRow(answer.body, options) : undefined;
+        const named = isRow(answer?.body) ? keyOfRow(answer.body, options.key) : undefined;
         const key = write.key ?? named ?? temporaryKey(mutation);
         writes.set(id, { mutation, write, key, gone });
         dirty.add(key);
@@ -219,9 +217,10 @@ export function createRecordSet(
       return (listed, more) => {
         const next = new Map<string, Base>();
         for (const row of listed) {
-          const key = keyOfRow(row, options);
-          const version = versionOfRow(row, options);
-          if (key === undefined || version === undefined) return false;
+          const key = keyOfRow(row, options.key);
+          // From 1; of a `bigint` column it may be a string of digits.
+          const version = Number(row[options.version]);
+          if (key === undefined || !version) return false;
           // A row that moved meanwhile is on two pages. The later one is right.
           next.set(key, { row, version });
         }

@@ -14,11 +14,7 @@ import { isTemporaryKey } from './record-key.ts';
 export type FieldOrders = { readonly [field: string]: 'text' | ((a: string, b: string) => number) };
 
 /** A value's place among those of its field. */
-export interface Place {
-  readonly rank: number;
-  readonly number: number;
-  readonly text: string;
-}
+export type Place = readonly [rank: number, number: number, text: string];
 
 export interface RowOrder {
   placesOf(row: Row): readonly Place[];
@@ -49,16 +45,16 @@ export function rowOrder(order: string | undefined, key: readonly string[], fiel
 /** @param isText whether digits are text */
 export function placeOf(value: unknown = null, isText = false): Place {
   // JSON has no order.
-  if (typeof value === 'object') return { rank: value === null ? 4 : 3, number: 0, text: '' };
+  if (typeof value === 'object') return [value === null ? 4 : 3, 0, ''];
   const text = String(value);
   if (typeof value === 'string' && (isText || !/^-?\d+(\.\d+)?$/.test(text)))
-    return isTemporaryKey(text) ? { rank: 5, number: 0, text: '' } : { rank: 2, number: 0, text };
-  return { rank: typeof value === 'boolean' ? 0 : 1, number: Number(value), text };
+    return isTemporaryKey(text) ? [5, 0, ''] : [2, 0, text];
+  return [typeof value === 'boolean' ? 0 : 1, Number(value), text];
 }
 
 /** Numbers that a double cannot tell apart have as many digits. */
 export function comparePlaces(a: Place, b: Place, texts = compareTexts): number {
-  return a.rank - b.rank || a.number - b.number || texts(a.text, b.text);
+  return a[0] - b[0] || a[1] - b[1] || texts(a[2], b[2]);
 }
 
 function compareTexts(a: string, b: string): number {

@@ -1,7 +1,7 @@
 /** A server with one collection, and an outbox, both of which do only what a test tells them to. */
 
 import { type Mutation, type MutationChange, mutationKey, type Row, type Write } from '../../../src/client/mutation.ts';
-import type { QueryContext } from '../../../src/client/records/query-run.ts';
+import type { QueryContext } from '../../../src/client/records/live-query.ts';
 import type { Answer, Request } from '../../../src/client/request.ts';
 import type {
   MissingEvents,

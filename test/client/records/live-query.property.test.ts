@@ -243,7 +243,7 @@ class Run {
         [...this.#seen].filter(([, history]) => 'row' in (history.at(-1) ?? {})).map(([key]) => key),
       );
     }
-    const shown = new Map(this.query.getSnapshot().rows.map((row) => [keyOfRow(row, { key: ['id'] })!, row]));
+    const shown = new Map(this.query.getSnapshot().rows.map((row) => [keyOfRow(row, ['id'])!, row]));
     for (const key of new Set([...this.#keys, ...shown.keys()])) {
       const row = shown.get(key);
       const history = this.#seen.get(key) ?? [];

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Row } from '../../../src/client/mutation.ts';
-import { createLiveQuery, LINGER_MS, type LiveQuery } from '../../../src/client/records/live-query.ts';
-import { OVERDUE_MS, type QueryPlan } from '../../../src/client/records/query-run.ts';
+import {
+  createLiveQuery,
+  LINGER_MS,
+  type LiveQuery,
+  OVERDUE_MS,
+  type QueryPlan,
+} from '../../../src/client/records/live-query.ts';
 import { contextOf, FakeOutbox, FakeServer, FakeTime, ok, refused, settled } from './fake-server.ts';
 
 let server: FakeServer;
@@ -123,13 +128,6 @@ describe('a live query', () => {
     expect(query.getSnapshot().rows[0]).toBe(a);
     expect(server.stream.options.after).toBe('5');
     expect(server.stream).not.toBe(old);
-  });
-
-  it('does the same when the server does not know the cursor', async () => {
-    await live();
-    server.stream.become({ kind: 'refused', code: 'invalid-cursor' });
-    await server.serve();
-    expect(server.streams).toHaveLength(2);
   });
 
   it('waits before it lists for the third time within a minute, and not after a calm one', async () => {

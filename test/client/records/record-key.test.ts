@@ -5,7 +5,6 @@ import {
   isTemporaryKey,
   keyOfRow,
   temporaryKey,
-  versionOfRow,
   withKey,
 } from '../../../src/client/records/record-key.ts';
 import { parseFilter } from '../../../src/protocol/filter.ts';
@@ -19,12 +18,12 @@ describe('the key of a record', () => {
       fc.property(fc.array(part, { minLength: 1, maxLength: 3 }), (parts) => {
         const key = parts.map((_, index) => `f${index}`);
         const row = Object.fromEntries(parts.map((value, index) => [`f${index}`, value]));
-        const text = keyOfRow(row, { key });
+        const text = keyOfRow(row, key);
         expect(text).toBe(formatKey(parts.map(String)));
-        expect(filtersOfKey(text!, { key }).map((filter) => parseFilter(filter)?.values)).toEqual(
+        expect(filtersOfKey(text!, key).map((filter) => parseFilter(filter)?.values)).toEqual(
           parts.map((value) => [String(value)]),
         );
-        expect(keyOfRow(withKey({}, text!, { key }), { key })).toBe(text);
+        expect(keyOfRow(withKey({}, text!, key), key)).toBe(text);
       }),
     );
   });
@@ -37,15 +36,6 @@ describe('the key of a record', () => {
   });
 
   it('does not take the place of fields that a record has', () => {
-    expect(withKey({ id: 7, a: 1 }, '7', { key: ['id'] })).toEqual({ id: 7, a: 1 });
-  });
-});
-
-describe('the version of a record', () => {
-  it('is a number, also where it comes as digits', () => {
-    expect(versionOfRow({ version: 3 }, { version: 'version' })).toBe(3);
-    expect(versionOfRow({ v: '12' }, { version: 'v' })).toBe(12);
-    expect(versionOfRow({}, { version: 'version' })).toBeUndefined();
-    expect(versionOfRow({ version: null }, { version: 'version' })).toBeUndefined();
+    expect(withKey({ id: 7, a: 1 }, '7', ['id'])).toEqual({ id: 7, a: 1 });
   });
 });

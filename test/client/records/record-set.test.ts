@@ -86,6 +86,9 @@ describe('the base', () => {
     const { set } = open();
     expect(set.list()([{ name: 'x', version: 1 }], false)).toBe(false);
     expect(set.list()([{ id: 'x' }], false)).toBe(false);
+    expect(set.list()([{ id: 'x', version: null }], false)).toBe(false);
+    expect(set.list()([{ id: 'x', version: '12' }], false)).toBe(true);
+    expect(set.versionOf('x')).toBe(12);
   });
 });
 
