@@ -29,35 +29,38 @@ export function listenToInvalidations(
   { subscribe, schedule }: InvalidationsContext,
   listener: (records: readonly Invalidation[]) => void,
 ): () => void {
-  const gathered = new Map<string | undefined, Invalidation>();
+  const gathered = new Map<string | undefined, Invalidation['why']>();
   let isLive = false;
 
   function add(why: Invalidation['why'], key?: string): void {
-    if (gathered.size === 0)
-      schedule(() => {
-        const records = [...gathered.values()];
-        gathered.clear();
-        if (subscription.state.kind !== 'closed') listener(records);
-      });
+    if (gathered.size === 0) schedule(tell);
     if (key === undefined || gathered.size >= MAX_KEYS) {
       gathered.clear();
-      gathered.set(undefined, { collection, key: undefined, why: 'missed' });
-    } else if (!gathered.has(undefined)) gathered.set(key, { collection, key, why });
+      gathered.set(undefined, 'missed');
+    } else if (!gathered.has(undefined)) gathered.set(key, why);
+  }
+
+  function tell(): void {
+    const records = Array.from(gathered, ([key, why]) => ({ collection, key, why }));
+    gathered.clear();
+    if (records.length > 0) listener(records);
   }
 
   const subscription = subscribe(
     collection,
     {},
     {
-      onEvent({ type, key }) {
-        if (type === 'insert' || type === 'update' || type === 'delete') add(type, key);
-      },
+      onEvent: ({ type, key }) => add(type === 'insert' || type === 'delete' ? type : 'update', key),
       onGap: () => add('missed'),
       onState({ kind }) {
-        if (kind === 'live' && !isLive) add('missed');
-        isLive ||= kind === 'live';
+        if (kind !== 'live' || isLive) return;
+        isLive = true;
+        add('missed');
       },
     },
   );
-  return () => subscription.close();
+  return () => {
+    subscription.close();
+    gathered.clear();
+  };
 }

@@ -130,15 +130,15 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
     schedule(() => {
       isTelling = false;
       if (!unlisten) return;
-      getSnapshot();
-      if (subscription) check();
+      const { rows, more } = getSnapshot();
+      if (subscription && more && rows.length < limit) again();
+      if (subscription) expect();
       for (const tell of listeners) tell();
     });
   }
 
-  /** Sees to it that rows do not run short, and that no write waits forever. */
-  function check(): void {
-    if (set.isShort) again();
+  /** Sees to it that no write waits forever to be shown. */
+  function expect(): void {
     const late = set.unshown();
     if (late.length > 0)
       cancel ??= delay(() => {

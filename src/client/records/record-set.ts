@@ -41,10 +41,8 @@ export interface RecordChange {
 export interface RecordSet {
   /** What is shown, in order: the same array while nothing changes, and in it the same object for a row that does not. */
   rows(): readonly Row[];
-  /** Whether the query has more rows than are shown. Of the last look at {@link rows}, as is {@link isShort}. */
+  /** Whether the query has more rows than are shown, of the last look at {@link rows}. If those are fewer than `limit`, a list must be read. */
   readonly more: boolean;
-  /** Whether fewer rows are known than are to be shown, though the server has more. */
-  readonly isShort: boolean;
   /** The writes of a record that the base does not show, in order; those that were refused are among them until they are discarded. */
   pendingOf(key: string): readonly Mutation[];
   /** The version of a record as it is shown, but for writes without an answer; `undefined` when it is not there. */
@@ -75,6 +73,14 @@ interface Held extends Overlaid {
   shown?: string;
 }
 
+interface Slot {
+  readonly key: string;
+  readonly row: Row;
+  readonly places: readonly Place[];
+  /** Another one, or none, is in its place. */
+  isOut: boolean;
+}
+
 /** Beyond `room`, so many rows may come before some are let go of. */
 const SLACK = 1000;
 
@@ -91,7 +97,10 @@ export function createRecordSet(
   const writes = new Map<string, Held>();
   /** Keys of records that may show otherwise than at the last look. */
   const dirty = new Set<string>();
-  let slots = new Map<string, { readonly row: Row; readonly places: readonly Place[] }>();
+  /** What shows of each record. */
+  const slots = new Map<string, Slot>();
+  /** The same in their order, as of the last look. */
+  let sorted: Slot[] = [];
   let rows: readonly Row[] = [];
   let horizon: readonly Place[] | undefined;
   let isLoaded = false;
@@ -157,28 +166,29 @@ export function createRecordSet(
     rows() {
       let isChanged = false;
       for (const key of dirty) {
-        const [before, row] = [slots.get(key)?.row, view(key, writesOf(key))];
-        if (isSame(before, row)) continue;
+        const row = view(key, writesOf(key));
+        const before = slots.get(key);
+        if (isSame(before?.row, row)) continue;
         isChanged = true;
+        if (before) before.isOut = true;
         slots.delete(key);
-        if (row) slots.set(key, { row, places: placesOf(row) });
+        if (!row) continue;
+        const slot = { key, row, places: placesOf(row), isOut: false };
+        slots.set(key, slot);
+        sorted.push(slot);
       }
       dirty.clear();
       if (!isChanged) return rows;
-      const sorted = [...slots].sort(([, a], [, b]) => compare(a.places, b.places));
-      slots = new Map(sorted);
-      rows = sorted.slice(0, limit).map(([, { row }]) => row);
+      sorted = sorted.filter(({ isOut }) => !isOut).sort((a, b) => compare(a.places, b.places));
+      rows = sorted.slice(0, limit).map(({ row }) => row);
       if (sorted.length > room + SLACK) {
-        horizon = sorted[room - 1]?.[1].places;
-        for (const [key] of sorted.slice(room)) setBase(key);
+        horizon = sorted[room - 1]?.places;
+        for (const { key } of sorted.slice(room)) setBase(key);
       }
       return rows;
     },
     get more() {
-      return horizon !== undefined || slots.size > limit;
-    },
-    get isShort() {
-      return horizon !== undefined && rows.length < limit;
+      return slots.size > limit || horizon !== undefined;
     },
     pendingOf: (key) => writesOf(key).map(({ mutation }) => mutation),
     versionOf: (key) =>

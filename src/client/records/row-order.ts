@@ -34,18 +34,20 @@ export function rowOrder(order: string | undefined, key: readonly string[], fiel
     compare(a, b) {
       let difference = 0;
       for (let index = 0; difference === 0 && index < rules.length; index += 1) {
-        const [left, right, rule] = [a[index], b[index], rules[index]];
-        if (left && right && rule) difference = comparePlaces(left, right, rule.texts) * rule.sign;
+        const rule = rules[index];
+        if (rule) difference = comparePlaces(a[index] ?? NULL, b[index] ?? NULL, rule.texts) * rule.sign;
       }
       return difference;
     },
   };
 }
 
+const NULL: Place = [4, 0, ''];
+
 /** @param isText whether digits are text */
 export function placeOf(value: unknown = null, isText = false): Place {
   // JSON has no order.
-  if (typeof value === 'object') return [value === null ? 4 : 3, 0, ''];
+  if (typeof value === 'object') return value === null ? NULL : [3, 0, ''];
   const text = String(value);
   if (typeof value === 'string' && (isText || !/^-?\d+(\.\d+)?$/.test(text)))
     return isTemporaryKey(text) ? [5, 0, ''] : [2, 0, text];
