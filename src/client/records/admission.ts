@@ -14,7 +14,6 @@ export function admission(filters: readonly string[]): (row: Row, base?: Row) =>
       const value = row[field];
       // Of fields that are as the server told them, it has said yes.
       if (value === undefined || (base && isSame(value, base[field]))) return true;
-      if (operator === 'is') return text === 'not_null' ? value !== null : JSON.stringify(value) === text;
       const sign = compare(value, text);
       const verdicts: { readonly [operator: string]: boolean } = {
         eq: sign === 0,
@@ -23,6 +22,7 @@ export function admission(filters: readonly string[]): (row: Row, base?: Row) =>
         gte: sign >= 0,
         lt: sign < 0,
         lte: sign <= 0,
+        is: text === 'not_null' ? value !== null : text === JSON.stringify(value),
         in: text.includes('"') || text.split(/[(),]/).some((each) => compare(value, each) === 0),
       };
       return verdicts[operator] ?? true;

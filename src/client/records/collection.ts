@@ -68,7 +68,7 @@ export interface CollectionContext<Enqueued> extends Omit<QueryContext, 'mutatio
 }
 
 /** Rows of a query that does not say how many. */
-export const DEFAULT_LIMIT = 10_000;
+const DEFAULT_LIMIT = 10_000;
 /** Queries that nobody has subscribed to yet are forgotten when there are more. */
 const MAX_IDLE = 100;
 
@@ -91,10 +91,7 @@ export function openCollection<Enqueued>(
     const query = createLiveQuery(plan, { ...context, mutations: outbox }, () => {
       if (queries.get(id) === query) queries.delete(id);
     });
-    for (const [other, { isRunning }] of queries) {
-      if (queries.size < MAX_IDLE) break;
-      if (!isRunning) queries.delete(other);
-    }
+    for (const [other, { isRunning }] of queries) if (queries.size >= MAX_IDLE && !isRunning) queries.delete(other);
     queries.set(id, query);
     return query;
   }
@@ -111,11 +108,8 @@ export function openCollection<Enqueued>(
   }
 
   function pendingOf(record: string): readonly Mutation[] {
-    for (const query of queries.values()) {
-      const pending = query.pendingOf(record);
-      if (pending.length > 0) return pending;
-    }
-    return [];
+    const known = [...queries.values()].map((query) => query.pendingOf(record));
+    return known.find(({ length }) => length > 0) ?? [];
   }
 
   return {

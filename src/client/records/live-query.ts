@@ -242,7 +242,6 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
     interrupt();
     unlisten?.();
     unlisten = undefined;
-    attempts = 0;
     set = open();
     ({ state } = LOADING);
     snapshot = LOADING;

@@ -30,9 +30,8 @@ export async function readPage(
   page = '',
   signal: AbortSignal,
 ): Promise<Page | Answer> {
-  const query = new URLSearchParams(filters.map((filter) => ['filter', filter]));
-  for (const [name, value] of Object.entries({ order, limit: `${Math.min(PAGE_ROWS, most)}`, page }))
-    if (value) query.set(name, value);
+  const options = Object.entries({ order, limit: `${Math.min(PAGE_ROWS, most)}`, page }).filter(([, value]) => value);
+  const query = new URLSearchParams([...filters.map((filter) => ['filter', filter]), ...options]);
   const answer = await request('GET', `/v1/collections/${encodeURIComponent(collection)}?${query}`, { signal });
   return answer.kind === 'ok' && isPage(answer.body) ? answer.body : answer;
 }

@@ -10,13 +10,9 @@ export interface RecordFields {
 
 /** The key of a record; `undefined` when it lacks one of the key's fields. */
 export function keyOfRow(row: Row, fields: readonly string[]): string | undefined {
-  const parts: string[] = [];
-  for (const field of fields) {
-    const value = row[field];
-    if (value === undefined || value === null) return undefined;
-    parts.push(typeof value === 'string' ? value : JSON.stringify(value));
-  }
-  return parts.length === 1 ? parts[0] : parts.map(encodeURIComponent).join(',');
+  const parts = fields.map((field) => row[field] ?? undefined);
+  if (parts.includes(undefined)) return undefined;
+  return parts.length === 1 ? `${parts[0]}` : parts.map((part) => encodeURIComponent(`${part}`)).join(',');
 }
 
 /** Filters that only the record of this key meets. */
