@@ -10,17 +10,15 @@ export function isSame(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Applies a patch to a record. Its fields are columns, which are always there: null is their value, and removes none of them. */
-export function patchRow(row: Row, patch: Row): Row {
-  return merge(row, patch, true);
-}
-
-/** Applies a merge patch (RFC 7396, section 2) to an object. Neither argument is changed. */
-export function merge(target: Row, patch: Row, keepsNull = false): Row {
+/**
+ * Applies a merge patch (RFC 7396, section 2) to an object. Neither argument is changed.
+ * @param isRecord then its fields are columns, which are always there: null is their value, and removes none of them
+ */
+export function merge(target: Row, patch: Row, isRecord = false): Row {
   const members = new Map(Object.entries(target));
   for (const [name, value] of Object.entries(patch)) {
     const before = members.get(name);
-    if (value === null && !keepsNull) members.delete(name);
+    if (value === null && !isRecord) members.delete(name);
     else members.set(name, isRow(value) ? merge(isRow(before) ? before : {}, value) : value);
   }
   return Object.fromEntries(members);

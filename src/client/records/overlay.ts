@@ -5,14 +5,13 @@
  * is applied again. What the server answered takes the place of the guess, so that nothing older shows while the stream is behind.
  */
 import type { Mutation, Row, Write } from '../mutation.ts';
-import { isRow, patchRow } from './json.ts';
+import { isRow, merge } from './json.ts';
 import { type RecordFields, withKey } from './record-key.ts';
 
 export type RecordWrite = Exclude<Write, { readonly kind: 'publish' }>;
 
 /** A write that lies over a record. */
-export interface Overlaid {
-  readonly mutation: Mutation;
+export interface Overlaid extends Pick<Mutation, 'state' | 'answer'> {
   readonly write: RecordWrite;
 }
 
@@ -24,12 +23,11 @@ export function overlay(
   { key: fields, version }: RecordFields,
 ): Row | undefined {
   let row = base;
-  for (const { mutation, write } of writes) {
-    const { state, answer } = mutation;
+  for (const { write, state, answer } of writes) {
     const told = isRow(answer?.body) ? answer.body : undefined;
     if (state === 'dead') continue;
     if (write.kind === 'delete') row = undefined;
-    else if (write.kind === 'patch') row &&= told ?? patchRow(row, write.patch);
+    else if (write.kind === 'patch') row &&= told ?? merge(row, write.patch, true);
     // A record that is there already will be refused, or is this one.
     else if (write.kind === 'create') row = told ?? row ?? withKey(write.record, key, fields);
     else row = told ?? withKey({ [version]: row?.[version], ...write.record }, key, fields);

@@ -13,7 +13,7 @@ import type { Event } from '../../protocol/event.ts';
 import { type Mutation, type MutationChange, mutationKey, mutationOf, type Row } from '../mutation.ts';
 import { admission } from './admission.ts';
 import { isRow, isSame } from './json.ts';
-import { type Overlaid, overlay } from './overlay.ts';
+import { type Overlaid, overlay, type RecordWrite } from './overlay.ts';
 import { keyOfRow, type RecordFields, temporaryKey } from './record-key.ts';
 import { type FieldOrders, type Place, rowOrder } from './row-order.ts';
 
@@ -65,7 +65,10 @@ interface Base {
   readonly version: number;
 }
 
-interface Held extends Overlaid {
+interface Held extends Mutation, Overlaid {
+  readonly write: RecordWrite;
+  /** As the outbox told it. */
+  readonly mutation: Mutation;
   readonly key: string;
   /** The outbox has let go of it: nothing more will be told of it. */
   readonly gone: boolean;
@@ -108,7 +111,7 @@ export function createRecordSet(
   function writesOf(key: string): readonly Held[] {
     const own: Held[] = [];
     for (const write of writes.values()) if (write.key === key && write.shown === undefined) own.push(write);
-    return own.sort((a, b) => a.mutation.order - b.mutation.order);
+    return own.sort((a, b) => a.order - b.order);
   }
 
   /** As it shows, if it does. */
@@ -120,12 +123,11 @@ export function createRecordSet(
   /** The base shows a write, and so those that were answered before it was sent. */
   function show(write: Held): void {
     for (const each of writesOf(write.key)) {
-      const { mutation } = each;
-      if (each !== write && (!mutation.answer || mutation.order > write.mutation.order)) continue;
-      if (each.gone) writes.delete(mutation.id);
-      else each.shown = mutationKey(mutation);
+      if (each !== write && (!each.answer || each.order > write.order)) continue;
+      if (each.gone) writes.delete(each.id);
+      else each.shown = mutationKey(each);
       dirty.add(each.key);
-      onShown(mutation);
+      onShown(each.mutation);
     }
   }
 
@@ -133,8 +135,7 @@ export function createRecordSet(
   function isIn(write: Held): boolean {
     const base = bases.get(write.key);
     const { kind } = write.write;
-    if (base)
-      return kind === 'create' || (kind === 'patch' && base.version >= (write.mutation.answer?.version ?? Infinity));
+    if (base) return kind === 'create' || (kind === 'patch' && base.version >= (write.answer?.version ?? Infinity));
     // Nothing older can show where nothing does.
     return isLoaded && !view(write.key, [write]);
   }
@@ -142,7 +143,7 @@ export function createRecordSet(
   /** None is shown that came after one that is not. */
   function settle(key: string): void {
     for (const write of writesOf(key)) {
-      if (!write.mutation.answer) continue;
+      if (!write.answer) continue;
       if (!isIn(write)) break;
       show(write);
     }
@@ -153,14 +154,13 @@ export function createRecordSet(
     if (base && !(horizon && compare(placesOf(base.row), horizon) > 0)) bases.set(key, base);
     else if (bases.delete(key)) {
       // The record was the one that is created here, or its creation will be refused.
-      const first = writesOf(key).find(({ mutation }) => mutation.state !== 'dead');
+      const first = writesOf(key).find(({ state }) => state !== 'dead');
       if (first?.write.kind === 'create') show(first);
     }
     settle(key);
   }
 
-  const unshown = () =>
-    [...writes.values()].flatMap(({ mutation, shown }) => (mutation.answer && !shown ? mutation.id : []));
+  const unshown = () => [...writes.values()].flatMap(({ id, answer, shown }) => (answer && !shown ? id : []));
 
   return {
     rows() {
@@ -192,7 +192,7 @@ export function createRecordSet(
     },
     pendingOf: (key) => writesOf(key).map(({ mutation }) => mutation),
     versionOf: (key) =>
-      writesOf(key).reduce((version, { mutation }) => mutation.answer?.version ?? version, bases.get(key)?.version),
+      writesOf(key).reduce((version, { answer }) => answer?.version ?? version, bases.get(key)?.version),
     unshown,
     apply({ key = '', data, mutation = '' }) {
       const { new: row, version, omitted = [], changed } = data;
@@ -202,7 +202,7 @@ export function createRecordSet(
         setBase(key, { row: { ...base.row, ...row }, version });
       else return false;
       const write = writes.get(mutationOf(mutation));
-      if (write && mutationKey(write.mutation) === mutation) show(write);
+      if (write && mutationKey(write) === mutation) show(write);
       return true;
     },
     mutate(change) {
@@ -217,7 +217,7 @@ export function createRecordSet(
       else if (known?.shown !== mutationKey(mutation)) {
         const named = isRow(answer?.body) ? keyOfRow(answer.body, options.key) : undefined;
         const key = write.key ?? named ?? temporaryKey(mutation);
-        writes.set(id, { mutation, write, key, gone });
+        writes.set(id, { ...mutation, write, mutation, key, gone });
         dirty.add(key);
         settle(key);
       }
@@ -234,18 +234,15 @@ export function createRecordSet(
           // A row that moved meanwhile is on two pages. The later one is right.
           next.set(key, { row, version });
         }
-        const last = listed.at(-1);
-        horizon = more && last ? placesOf(last) : undefined;
         isLoaded = true;
+        horizon = undefined;
         for (const id of answered) {
           const write = writes.get(id);
           if (write) show(write);
         }
-        for (const key of bases.keys()) if (!next.has(key)) setBase(key);
-        for (const [key, base] of next) {
-          bases.set(key, base);
-          dirty.add(key);
-        }
+        for (const key of [...bases.keys(), ...next.keys()]) setBase(key, next.get(key));
+        const last = listed.at(-1);
+        if (more && last) horizon = placesOf(last);
         for (const { key } of writes.values()) settle(key);
         return true;
       };
