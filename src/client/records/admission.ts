@@ -4,7 +4,7 @@
  */
 import type { Row } from '../mutation.ts';
 import { isSame } from './json.ts';
-import { comparePlaces, placeOf } from './row-order.ts';
+import { comparePlaces, placeOf, rankOf } from './row-order.ts';
 
 /** @param filters of records: `<field>=<op>.<value>` (protocol section 2.3); one that cannot be read here says no to nothing */
 export function admission(filters: readonly string[]): (row: Row, base?: Row) => boolean {
@@ -32,5 +32,5 @@ export function admission(filters: readonly string[]): (row: Row, base?: Row) =>
 /** NaN, which is neither less nor equal nor greater, where they cannot be compared. */
 function compare(value: unknown, text: string): number {
   const [left, right] = [placeOf(typeof value === 'boolean' ? `${value}` : value), placeOf(text)];
-  return left[0] === right[0] ? comparePlaces(left, right) : Number.NaN;
+  return rankOf(left) === rankOf(right) ? comparePlaces(left, right) : Number.NaN;
 }

@@ -99,7 +99,7 @@ export function openCollection<Enqueued>(
   /** The lowest: what is merged too often does no harm. */
   function shownVersion(record: string): number | undefined {
     const versions = [...queries.values()].flatMap((query) => query.versionOf(record) ?? []);
-    return versions.length === 0 ? undefined : Math.min(...versions);
+    return versions.sort((a, b) => a - b)[0];
   }
 
   function baseOf(record: string, base: number | false | undefined): number | undefined {

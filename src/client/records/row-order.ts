@@ -1,11 +1,11 @@
 /**
  * The order of a query's rows: as the server's `order` (protocol section 6.3), as far as it can be told without the types of the columns.
  *
- * Numbers compare as numbers. So do strings of digits, which is how decimals and 64-bit integers arrive, however long they are;
- * they stand before all other strings, so that a field that mixes both has one order still. Other strings compare by code unit. Nulls are
- * the greatest of all, as in Postgres; only a temporary key stands behind them. What this cannot know: that a text column holds digits as
- * text, an enum's order, or the database's collation. {@link FieldOrders} says so where it matters; else a row may stand in another place
- * than in the server's list.
+ * Numbers compare as numbers. So do strings of digits, which is how decimals and 64-bit integers arrive, and integers however long they
+ * are; they stand before all other strings, so that a field that mixes both has one order still. Other strings compare by code unit. Nulls
+ * are the greatest of all, as in Postgres, and with them stands what has no order or no place yet: JSON, and temporary keys. What this cannot
+ * know: that a text column holds digits as text, an enum's order, or the database's collation. {@link FieldOrders} says so where it
+ * matters; else a row may stand in another place than in the server's list.
  */
 import type { Row } from '../mutation.ts';
 import { isTemporaryKey } from './record-key.ts';
@@ -14,7 +14,7 @@ import { isTemporaryKey } from './record-key.ts';
 export type FieldOrders = { readonly [field: string]: 'text' | ((a: string, b: string) => number) };
 
 /** A value's place among those of its field. */
-export type Place = readonly [rank: number, number: number, text: string];
+export type Place = number | bigint | string | null;
 
 export interface RowOrder {
   placesOf(row: Row): readonly Place[];
@@ -26,7 +26,7 @@ export function rowOrder(order: string | undefined, key: readonly string[], fiel
   const rules = [...(order ? order.split(',') : []), ...key].map((term) => {
     const field = term.replace(/\.(asc|desc)$/, '');
     const own = fields[field];
-    const texts = typeof own === 'function' ? own : compareTexts;
+    const texts = typeof own === 'function' ? own : undefined;
     return { field, sign: term.endsWith('.desc') ? -1 : 1, isText: own !== undefined, texts };
   });
   return {
@@ -35,30 +35,28 @@ export function rowOrder(order: string | undefined, key: readonly string[], fiel
       let difference = 0;
       for (let index = 0; difference === 0 && index < rules.length; index += 1) {
         const rule = rules[index];
-        if (rule) difference = comparePlaces(a[index] ?? NULL, b[index] ?? NULL, rule.texts) * rule.sign;
+        if (rule) difference = comparePlaces(a[index] ?? null, b[index] ?? null, rule.texts) * rule.sign;
       }
       return difference;
     },
   };
 }
 
-const NULL: Place = [4, 0, ''];
-
 /** @param isText whether digits are text */
 export function placeOf(value: unknown = null, isText = false): Place {
-  // JSON has no order.
-  if (typeof value === 'object') return value === null ? NULL : [3, 0, ''];
-  const text = String(value);
-  if (typeof value === 'string' && (isText || !/^-?\d+(\.\d+)?$/.test(text)))
-    return isTemporaryKey(text) ? [5, 0, ''] : [2, 0, text];
-  return [typeof value === 'boolean' ? 0 : 1, Number(value), text];
+  if (typeof value !== 'string') return typeof value === 'object' ? null : Number(value);
+  if (isTemporaryKey(value)) return null;
+  if (isText || !/^-?\d+(\.\d+)?$/.test(value)) return value;
+  return /^.\d{15,}$/.test(value) ? BigInt(value) : Number(value);
 }
 
-/** Numbers that a double cannot tell apart have as many digits. */
-export function comparePlaces(a: Place, b: Place, texts = compareTexts): number {
-  return a[0] - b[0] || a[1] - b[1] || texts(a[2], b[2]);
+/** Places of different ranks do not compare by their values. */
+export function rankOf(place: Place): number {
+  return place === null ? 2 : typeof place === 'string' ? 1 : 0;
 }
 
-function compareTexts(a: string, b: string): number {
+export function comparePlaces(a: Place, b: Place, texts?: (a: string, b: string) => number): number {
+  if (a === b || a === null || b === null || rankOf(a) !== rankOf(b)) return rankOf(a) - rankOf(b);
+  if (texts && typeof a === 'string' && typeof b === 'string') return texts(a, b);
   return a < b ? -1 : a > b ? 1 : 0;
 }
