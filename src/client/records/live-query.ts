@@ -144,7 +144,7 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
       cancel ??= delay(() => {
         cancel = undefined;
         if (state.kind === 'live' && set.unshown().some((id) => late.includes(id))) again();
-        else changed();
+        else expect();
       }, OVERDUE_MS);
   }
 
