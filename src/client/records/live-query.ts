@@ -143,7 +143,7 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
     if (late.length > 0)
       cancel ??= delay(() => {
         cancel = undefined;
-        if (state.kind === 'live' && set.unshown().some((id) => late.includes(id))) again();
+        if (state.kind === 'live' && set.expire(late)) again();
         else expect();
       }, OVERDUE_MS);
   }

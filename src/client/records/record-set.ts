@@ -49,6 +49,11 @@ export interface RecordSet {
   versionOf(key: string): number | undefined;
   /** The ids of answered writes that the base does not show yet. */
   unshown(): readonly string[];
+  /**
+   * Lets go of those answered writes that the stream has not shown in time, and of whose records nothing shows.
+   * @returns whether there are others: the list must be read
+   */
+  expire(ids: readonly string[]): boolean;
   /** Takes an event of the stream. @returns false when it does not tell the record whole, and the list must be read */
   apply(event: Event<RecordChange>): boolean;
   /** Takes what happened to a write. */
@@ -106,7 +111,6 @@ export function createRecordSet(
   let sorted: Slot[] = [];
   let rows: readonly Row[] = [];
   let horizon: readonly Place[] | undefined;
-  let isLoaded = false;
 
   function writesOf(key: string): readonly Held[] {
     const own: Held[] = [];
@@ -115,7 +119,9 @@ export function createRecordSet(
   }
 
   /** As it shows, if it does. */
-  function view(key: string, over: readonly Held[], base = bases.get(key)?.row): Row | undefined {
+  function view(key: string): Row | undefined {
+    const base = bases.get(key)?.row;
+    const over = writesOf(key);
     const row = over.length === 0 ? base : overlay(base, key, over, options);
     return row && row !== base && !admits(row, base) ? undefined : row;
   }
@@ -132,12 +138,11 @@ export function createRecordSet(
   }
 
   /** Whether the base has an answered write. Of a replacement, versions do not tell: it may have made another record. */
-  function isIn(write: Held): boolean {
-    const base = bases.get(write.key);
-    const { kind } = write.write;
-    if (base) return kind === 'create' || (kind === 'patch' && base.version >= (write.answer?.version ?? Infinity));
-    // Nothing older can show where nothing does.
-    return isLoaded && !view(write.key, [write]);
+  function isIn({ key, write: { kind }, answer }: Held): boolean {
+    const base = bases.get(key);
+    return (
+      base !== undefined && (kind === 'create' || (kind === 'patch' && base.version >= (answer?.version ?? Infinity)))
+    );
   }
 
   /** None is shown that came after one that is not. */
@@ -166,7 +171,7 @@ export function createRecordSet(
     rows() {
       let isChanged = false;
       for (const key of dirty) {
-        const row = view(key, writesOf(key));
+        const row = view(key);
         const before = slots.get(key);
         if (isSame(before?.row, row)) continue;
         isChanged = true;
@@ -194,6 +199,13 @@ export function createRecordSet(
     versionOf: (key) =>
       writesOf(key).reduce((version, { answer }) => answer?.version ?? version, bases.get(key)?.version),
     unshown,
+    expire: (ids) =>
+      unshown().some((id) => {
+        const write = ids.includes(id) && writes.get(id);
+        if (!write || bases.has(write.key) || view(write.key)) return !!write;
+        show(write);
+        return false;
+      }),
     apply({ key = '', data, mutation = '' }) {
       const { new: row, version, omitted = [], changed } = data;
       const base = bases.get(key);
@@ -234,7 +246,6 @@ export function createRecordSet(
           // A row that moved meanwhile is on two pages. The later one is right.
           next.set(key, { row, version });
         }
-        isLoaded = true;
         horizon = undefined;
         for (const id of answered) {
           const write = writes.get(id);
