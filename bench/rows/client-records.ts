@@ -3,9 +3,8 @@
  * look at the sorted rows after all of them, or one after each hundred.
  */
 import type { Mutation } from '../../src/client/mutation.ts';
-import type { RecordChange } from '../../src/client/records/record-change.ts';
-import { RecordSet } from '../../src/client/records/record-set.ts';
-import { rowOrder } from '../../src/client/records/row-order.ts';
+import { createRecordSet, type RecordChange } from '../../src/client/records/record-set.ts';
+import type { Event } from '../../src/protocol/event.ts';
 import { inRounds, type Run, type Sample, series } from '../rounds.ts';
 import type { Line } from '../table.ts';
 
@@ -39,22 +38,25 @@ type ApplyMeasures = { readonly milliseconds: number };
 
 /** @param between how many changes come between two looks */
 function measure(order: string, between: number): Sample<ApplyMeasures> {
-  const fields = { key: ['id'], version: 'version' };
-  const set = new RecordSet({ fields, order: rowOrder(order, fields.key), limit: ROWS, room: ROWS });
-  set.swap({ rows: Array.from({ length: ROWS }, (_, id) => rowOf(id, 1)), exact: 1000, more: false }, []);
+  const names = { collection: 'orders', key: ['id'], version: 'version' };
+  const set = createRecordSet({ ...names, filters: [], order, limit: ROWS, room: ROWS });
+  set.list()(
+    Array.from({ length: ROWS }, (_, id) => rowOf(id, 1)),
+    false,
+  );
   for (let order = 0; order < PENDING; order += 1) set.mutate({ kind: 'changed', mutation: mutationOf(order) });
-  if (set.rows.length !== ROWS) throw new Error('rows are missing');
-  const changes = Array.from({ length: CHANGES }, (_, index): RecordChange => {
+  if (set.rows().length !== ROWS) throw new Error('rows are missing');
+  const changes = Array.from({ length: CHANGES }, (_, index): Event<RecordChange> => {
     const id = (index * 7919) % ROWS;
-    const row = rowOf(id, 2);
-    return { kind: 'update', key: String(id), version: 2, row, omitted: [], changed: ['status', 'total'] };
+    const data = { new: rowOf(id, 2), version: 2, changed: ['status', 'total'] };
+    return { topic: 'orders', time: '', type: 'update', key: String(id), data };
   });
   const before = performance.now();
   for (const [index, change] of changes.entries()) {
     set.apply(change);
-    if ((index + 1) % between === 0) void set.rows;
+    if ((index + 1) % between === 0) set.rows();
   }
-  const { rows } = set;
+  const rows = set.rows();
   const after = performance.now();
   if (rows.length !== ROWS || rows.some(({ version }) => version !== 2)) throw new Error('changes are missing');
   if (rows.filter(({ note }) => note !== null).length !== PENDING) throw new Error('own writes are missing');

@@ -200,7 +200,7 @@ export function createClient(options: ClientOptions): Client {
         subscribe,
         outbox: writes,
         clock,
-        retryDelay: (attempt) => backoff(attempt + 1, random),
+        retryDelay: (failures) => backoff(failures, random),
         delay(callback, ms) {
           const timer = setTimeout(callback, ms);
           return () => clearTimeout(timer);

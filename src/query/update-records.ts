@@ -2,9 +2,8 @@
 
 import type { Row } from '../client/mutation.ts';
 import { isRow } from '../client/records/json.ts';
-import { type RecordChange, readRecordChange, wholeRow } from '../client/records/record-change.ts';
-import { versionOfRow } from '../client/records/record-key.ts';
 import type { Event } from '../protocol/event.ts';
+import { type RecordChange, readRecordChange, versionOfRow, wholeRow } from './record-change.ts';
 
 export interface UpdateRecordsOptions {
   readonly keyOf: (row: Row) => string | undefined;
@@ -30,7 +29,7 @@ export function updateRecords(cached: unknown, event: Event, options: UpdateReco
 function updateRecord(row: Row, change: RecordChange, options: UpdateRecordsOptions): Row | undefined {
   const key = options.keyOf(row);
   if (key !== change.key) return key === undefined ? undefined : row;
-  const version = versionOfRow(row, options);
+  const version = versionOfRow(row, options.version);
   if (version === undefined) return undefined;
   if (change.kind === 'delete') return isOlder(row, change, options) ? undefined : row;
   return change.version <= version ? row : wholeRow(change, { base: row, version });
@@ -38,5 +37,5 @@ function updateRecord(row: Row, change: RecordChange, options: UpdateRecordsOpti
 
 /** Whether a record is of before it went: a deletion tells the last version that there was. */
 function isOlder(row: Row, { version }: RecordChange, options: UpdateRecordsOptions): boolean {
-  return (versionOfRow(row, options) ?? 0) <= version;
+  return (versionOfRow(row, options.version) ?? 0) <= version;
 }

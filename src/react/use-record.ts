@@ -30,8 +30,7 @@ const CLOSED: Shown = { row: undefined, state: { kind: 'closed' }, pending: [] }
 /**
  * One record of a collection, live. It is rendered again only when this record, or a write of it, has changed.
  *
- * Each record that is shown so is a reading of its own, as every other filter is, and a client has three readings of a collection at once; a
- * fourth is `parked`. Show lists by `useRecords`, and give their rows to the components below.
+ * All records that are shown so share one reading of their collection. Show lists by `useRecords`, and give their rows to the components below.
  *
  * @typeParam Record the record, as the server's definition says; nobody checks it here
  * @param key `undefined` or `null` while none is chosen: then nothing is read

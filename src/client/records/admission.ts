@@ -4,51 +4,33 @@
  */
 import type { Row } from '../mutation.ts';
 import { isSame } from './json.ts';
-import { comparePlaces, placeOf } from './row-order.ts';
+import { comparePlaces, placeOf, rankOf } from './row-order.ts';
 
 /** @param filters of records: `<field>=<op>.<value>` (protocol section 2.3); one that cannot be read here says no to nothing */
-export function admission(filters: readonly string[]): (row: Row, base: Row | undefined) => boolean {
-  const tests = filters.map((filter) => /^(.+?)=(\w+)\.(.*)$/s.exec(filter) ?? []);
+export function admission(filters: readonly string[]): (row: Row, base?: Row) => boolean {
   return (row, base) =>
-    tests.every(([, field = '', operator = '', text = '']) => {
+    filters.every((filter) => {
+      const [, field = '', operator = '', text = ''] = /^(.+?)=(\w+)\.(.*)$/s.exec(filter) ?? [];
       const value = row[field];
       // Of fields that are as the server told them, it has said yes.
-      if (value === undefined || (base !== undefined && isSame(value, base[field]))) return true;
-      return holds(value, operator, text);
+      if (value === undefined || (base && isSame(value, base[field]))) return true;
+      const sign = compare(value, text);
+      const verdicts: { readonly [operator: string]: boolean } = {
+        eq: sign === 0,
+        neq: value !== null && sign !== 0,
+        gt: sign > 0,
+        gte: sign >= 0,
+        lt: sign < 0,
+        lte: sign <= 0,
+        is: text === 'not_null' ? value !== null : text === JSON.stringify(value),
+        in: text.includes('"') || text.split(/[(),]/).some((each) => compare(value, each) === 0),
+      };
+      return verdicts[operator] ?? true;
     });
-}
-
-function holds(value: unknown, operator: string, text: string): boolean {
-  if (operator === 'is') return text === 'not_null' ? value !== null : String(value) === text;
-  if (value === null) return false;
-  switch (operator) {
-    case 'eq':
-      return compare(value, text) === 0;
-    case 'neq':
-      return compare(value, text) !== 0;
-    case 'gt':
-      return compare(value, text) > 0;
-    case 'gte':
-      return compare(value, text) >= 0;
-    case 'lt':
-      return compare(value, text) < 0;
-    case 'lte':
-      return compare(value, text) <= 0;
-    case 'in':
-      return (
-        text.includes('"') ||
-        text
-          .replace(/^\(|\)$/g, '')
-          .split(',')
-          .some((each) => compare(value, each) === 0)
-      );
-    default:
-      return true;
-  }
 }
 
 /** NaN, which is neither less nor equal nor greater, where they cannot be compared. */
 function compare(value: unknown, text: string): number {
-  const [left, right] = [placeOf(typeof value === 'boolean' ? String(value) : value), placeOf(text)];
-  return left.rank === right.rank ? comparePlaces(left, right) : Number.NaN;
+  const [left, right] = [placeOf(typeof value === 'boolean' ? `${value}` : value), placeOf(text)];
+  return rankOf(left) === rankOf(right) ? comparePlaces(left, right) : Number.NaN;
 }

@@ -1,7 +1,8 @@
 /** A collection as an application uses it: live queries, optimistic writes, and what outside caches need. */
 import type { Mutation, Row, Write } from '../mutation.ts';
-import { type Invalidation, Invalidations } from './invalidations.ts';
-import { LiveQuery, type Mutations, type QueryContext } from './live-query.ts';
+import { type Invalidation, listenToInvalidations } from './invalidations.ts';
+import { createLiveQuery, type LiveQuery, type Mutations, type QueryContext } from './live-query.ts';
+
 import { filtersOfKey, isTemporaryKey, keyOfRow } from './record-key.ts';
 import type { FieldOrders } from './row-order.ts';
 
@@ -67,10 +68,9 @@ export interface CollectionContext<Enqueued> extends Omit<QueryContext, 'mutatio
 }
 
 /** Rows of a query that does not say how many. */
-export const DEFAULT_LIMIT = 10_000;
+const DEFAULT_LIMIT = 10_000;
 /** Queries that nobody has subscribed to yet are forgotten when there are more. */
 const MAX_IDLE = 100;
-const NONE: readonly never[] = [];
 
 /** @param name the collection's, which is its topic's as well */
 export function openCollection<Enqueued>(
@@ -78,24 +78,20 @@ export function openCollection<Enqueued>(
   options: CollectionOptions,
   context: CollectionContext<Enqueued>,
 ): Collection<Enqueued> {
-  const { key: keyOption = 'id', version = 'version', fields } = options;
-  const key = typeof keyOption === 'string' ? [keyOption] : keyOption;
+  const { version = 'version', fields } = options;
+  const key = [options.key ?? 'id'].flat();
   const { outbox } = context;
   const queries = new Map<string, LiveQuery>();
-  const invalidations = new Invalidations(name, context);
 
-  function share(filters: readonly string[], order: string | undefined, limit: number): LiveQuery {
-    const id = JSON.stringify([filters.toSorted(), order, limit]);
+  function share(filters: readonly string[], order: string | undefined, limit: number, only?: string): LiveQuery {
+    const id = JSON.stringify([filters.toSorted(), order, limit, only]);
     const known = queries.get(id);
     if (known !== undefined) return known;
-    const plan = { collection: name, filters, order, limit, key, version, fields };
-    const query = new LiveQuery(plan, { ...context, mutations: outbox }, () => {
+    const plan = { collection: name, filters, order, limit, key, version, fields, only };
+    const query = createLiveQuery(plan, { ...context, mutations: outbox }, () => {
       if (queries.get(id) === query) queries.delete(id);
     });
-    for (const [other, { isRunning }] of queries) {
-      if (queries.size < MAX_IDLE) break;
-      if (!isRunning) queries.delete(other);
-    }
+    for (const [other, { isRunning }] of queries) if (queries.size >= MAX_IDLE && !isRunning) queries.delete(other);
     queries.set(id, query);
     return query;
   }
@@ -103,28 +99,24 @@ export function openCollection<Enqueued>(
   /** The lowest: what is merged too often does no harm. */
   function shownVersion(record: string): number | undefined {
     const versions = [...queries.values()].flatMap((query) => query.versionOf(record) ?? []);
-    return versions.length === 0 ? undefined : Math.min(...versions);
+    return versions.sort((a, b) => a - b)[0];
   }
 
   function baseOf(record: string, base: number | false | undefined): number | undefined {
-    if (isTemporaryKey(record)) throw new TypeError('A record that the server has not named yet cannot be changed');
+    if (isTemporaryKey(record)) throw new TypeError('The record has no key yet');
     return base === false ? undefined : (base ?? shownVersion(record));
   }
 
   function pendingOf(record: string): readonly Mutation[] {
-    for (const query of queries.values()) {
-      const pending = query.pendingOf(record);
-      if (pending.length > 0) return pending;
-    }
-    return NONE;
+    const known = [...queries.values()].map((query) => query.pendingOf(record));
+    return known.find(({ length }) => length > 0) ?? [];
   }
 
   return {
     name,
-    query: ({ filter = NONE, order, limit = DEFAULT_LIMIT } = {}) =>
-      share(typeof filter === 'string' ? [filter] : filter, order, limit),
-    record: (record) => share(filtersOfKey(record, { key }), undefined, 1),
-    create: (record) => outbox.enqueue({ kind: 'create', collection: name, key: keyOfRow(record, { key }), record }),
+    query: ({ filter = [], order, limit = DEFAULT_LIMIT } = {}) => share([filter].flat(), order, limit),
+    record: (record) => share(filtersOfKey(record, key), undefined, 1, record),
+    create: (record) => outbox.enqueue({ kind: 'create', collection: name, key: keyOfRow(record, key), record }),
     update: (record, patch, { base } = {}) =>
       outbox.enqueue({ kind: 'patch', collection: name, key: record, patch, base: baseOf(record, base) }),
     replace(at, record, { base } = {}) {
@@ -143,7 +135,7 @@ export function openCollection<Enqueued>(
     remove: (record, { base = false } = {}) =>
       outbox.enqueue({ kind: 'delete', collection: name, key: record, version: baseOf(record, base) }),
     pendingOf,
-    keyOf: (row) => keyOfRow(row, { key }),
-    onInvalidate: (listener) => invalidations.listen(listener),
+    keyOf: (row) => keyOfRow(row, key),
+    onInvalidate: (listener) => listenToInvalidations(name, context, listener),
   };
 }

@@ -5,33 +5,21 @@ export function isRow(value: unknown): value is Row {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether two JSON values are equal; the order of members says nothing. */
+/** Whether two JSON values are written alike, the order of members included: what the server tells twice is. */
 export function isSame(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (Array.isArray(a))
-    return Array.isArray(b) && a.length === b.length && a.every((value, index) => isSame(value, b[index]));
-  if (!isRow(a) || !isRow(b)) return false;
-  const names = Object.keys(a);
-  return (
-    names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && isSame(a[name], b[name]))
-  );
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Applies a merge patch (RFC 7396, section 2). Neither argument is changed. */
-export function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isRow(patch)) return patch;
-  const members = new Map(isRow(target) ? Object.entries(target) : []);
+/**
+ * Applies a merge patch (RFC 7396, section 2) to an object. Neither argument is changed.
+ * @param isRecord then its fields are columns, which are always there: null is their value, and removes none of them
+ */
+export function merge(target: Row, patch: Row, isRecord = false): Row {
+  const members = new Map(Object.entries(target));
   for (const [name, value] of Object.entries(patch)) {
-    if (value === null) members.delete(name);
-    else members.set(name, mergePatch(members.get(name), value));
+    const before = members.get(name);
+    if (value === null && !isRecord) members.delete(name);
+    else members.set(name, isRow(value) ? merge(isRow(before) ? before : {}, value) : value);
   }
   return Object.fromEntries(members);
-}
-
-/** Applies a patch to a record. Its fields are columns, which are always there: null is their value, and removes none of them. */
-export function patchRow(row: Row, patch: Row): Row {
-  return {
-    ...row,
-    ...Object.fromEntries(Object.entries(patch).map(([field, value]) => [field, mergePatch(row[field], value)])),
-  };
 }

@@ -2,19 +2,20 @@
  * A live query: the local copy of what one query sees, kept right by a list and the stream from there on. It runs while somebody listens.
  *
  * After a gap, the subscription is closed, the list read again, and a new subscription begun at its cursor: where the database decides on
- * visibility, the old one need not tell what came and went before the list (protocol section 6.6). What was known shows until then.
+ * visibility, the old one need not tell what came and went before the list (protocol section 6.6). What was known shows until then. The same
+ * is done wherever the stream does not say enough: of a record that is too large for it, of rows that follow those that have left, of an own
+ * write that it does not show.
  */
+import type { Event } from '../../protocol/event.ts';
+import { isFinal } from '../connection/answers.ts';
 import type { Mutation, MutationChange, Row } from '../mutation.ts';
 import type { Request } from '../request.ts';
 import type { Subscribe, Subscription, SubscriptionState } from '../subscription.ts';
-import { admission } from './admission.ts';
 import { isSame } from './json.ts';
-import { type Listed, type ListQuery, readList } from './read-list.ts';
-import { readRecordChange } from './record-change.ts';
-import { filtersOfKey, type RecordFields } from './record-key.ts';
-import { RecordReader } from './record-reader.ts';
-import { RecordSet } from './record-set.ts';
-import { type FieldOrders, rowOrder } from './row-order.ts';
+import { type ListQuery, readPage } from './read-page.ts';
+import type { RecordFields } from './record-key.ts';
+import { createRecordSet, type RecordChange } from './record-set.ts';
+import type { FieldOrders } from './row-order.ts';
 
 export type QueryState =
   /** Nothing is known yet; what shows are the client's own writes. */
@@ -29,7 +30,7 @@ export type QueryState =
    */
   | { readonly kind: 'refused'; readonly code: string };
 
-/** What a query shows. Immutable: the same object while none of it changes, nor the client's own writes to the collection. */
+/** What a query shows. Immutable: the same object while nothing changes. */
 export interface QuerySnapshot {
   /** In order; the same object for a row that does not change. */
   readonly rows: readonly Row[];
@@ -38,12 +39,26 @@ export interface QuerySnapshot {
   readonly more: boolean;
 }
 
+export interface LiveQuery {
+  /** Tells once a turn that {@link getSnapshot} or {@link pendingOf} have changed. @returns ends it; the last one stops the query, a moment later */
+  readonly subscribe: (listener: () => void) => () => void;
+  readonly getSnapshot: () => QuerySnapshot;
+  /** Whether somebody listens, or did a moment ago. */
+  readonly isRunning: boolean;
+  /** The writes of a record that the server's stream does not show yet, and those that it refused, until they are discarded. */
+  pendingOf(key: string): readonly Mutation[];
+  /** The version of a record that shows, but for writes without an answer; `undefined` when it is not here. */
+  versionOf(key: string): number | undefined;
+  /** Reads the list again, now; for instance after another token was given. */
+  refresh(): void;
+}
+
 /** The writes of a client, of all tabs. */
 export interface Mutations {
   /** Those that are kept now. */
   readonly all: Iterable<Mutation>;
   listen(listener: (change: MutationChange) => void): () => void;
-  /** Told when a query has come to show an acknowledged write, or an answer that is still to come. May be told twice. */
+  /** Told when a query has come to show an answered write, or an answer that is still to come. May be told twice. */
   shown?(mutation: Mutation): void;
 }
 
@@ -51,8 +66,8 @@ export interface QueryContext {
   readonly request: Request;
   readonly subscribe: Subscribe;
   readonly mutations: Mutations;
-  /** How long to wait before the next try, in ms. @param attempt how many have failed: from 0 */
-  readonly retryDelay: (attempt: number) => number;
+  /** How long to wait before the next try, in ms. @param failures how many have failed in a row: 0 is as 1 */
+  readonly retryDelay: (failures: number) => number;
   /** ms since whenever */
   readonly clock: () => number;
   /** Calls once after so many ms, unless the answer is called first. */
@@ -63,263 +78,210 @@ export interface QueryContext {
 
 export interface QueryPlan extends ListQuery, RecordFields {
   readonly fields?: FieldOrders | undefined;
+  /** How many rows are shown. */
+  readonly limit: number;
+  /** The key of the only record that is asked for. */
+  readonly only?: string | undefined;
 }
 
 /** How long a query runs on when nobody listens any more, in ms: React lets go and comes back when it mounts twice. */
 export const LINGER_MS = 1000;
-/** How long the stream may take to show an acknowledged write before the record is read, in ms. */
-export const OVERDUE_MS = 2000;
+/** How long the stream may take to show an answered write before the list is read, in ms. */
+export const OVERDUE_MS = 5000;
 /** So many rows are kept beyond those that are shown, at most, so that not every deletion makes the list be read again. */
 const RESERVE = 500;
-/** Records to be read one by one; beyond, the list is read instead. */
-const MAX_READS = 100;
-/** The most filters that a request may have. */
-const MAX_FILTERS = 16;
 /** Lists within so many ms of each other wait for longer and longer. */
 const CALM_MS = 60_000;
+/** Events that wait for the end of what came about between the pages of a list; beyond, the list is read again. */
+const MAX_HELD = 10_000;
 
 const LOADING: QuerySnapshot = { rows: [], state: { kind: 'loading' }, more: false };
 
-export class LiveQuery {
-  readonly #plan: QueryPlan;
-  readonly #context: QueryContext;
-  readonly #onStop: (() => void) | undefined;
-  readonly #listeners = new Set<{ readonly listener: () => void }>();
-  #set: RecordSet;
-  #snapshot = LOADING;
-  #state: QueryState = LOADING.state;
-  #stale = false;
-  /** Up to where the snapshot is of the client's own writes: who shows it may show those as well. */
-  #writesShown = 0;
-  #flushing = false;
-  #running = false;
-  #abort = new AbortController();
-  #subscription: Subscription | undefined;
-  #unlisten: (() => void) | undefined;
-  /** Cancel what is to be done later: stop, list again, read what is overdue. */
-  #linger: (() => void) | undefined;
-  #retry: (() => void) | undefined;
-  #overdue: (() => void) | undefined;
-  #attempt = 0;
-  #listedAt = Number.NEGATIVE_INFINITY;
-  #reader: RecordReader | undefined;
+/** @param onStop told when it has let go of everything; it begins anew when somebody listens again */
+export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?: () => void): LiveQuery {
+  const { request, subscribe, mutations, retryDelay, clock, delay, schedule } = context;
+  const { collection, filters, limit, only } = plan;
+  const room = limit + Math.min(RESERVE, limit - 1);
+  const open = () => createRecordSet({ ...plan, room }, (mutation) => mutations.shown?.(mutation));
+  const listeners = new Set<() => void>();
+  let set = open();
+  let state = LOADING.state;
+  let snapshot = LOADING;
+  /** Whether something may have changed since it was looked at. */
+  let isStale = false;
+  let isTelling = false;
+  let linger: (() => void) | undefined;
+  /** Stops to listen to the writes, while the query runs. */
+  let unlisten: (() => void) | undefined;
+  let abort = new AbortController();
+  let subscription: Subscription | undefined;
+  /** Cancels what is to be done later: the list; or, while there is a subscription, a look whether that is late. */
+  let cancel: (() => void) | undefined;
+  let attempts = 0;
+  let begun = 0;
+  /** Events that are not shown yet, until those have come that later pages have shown already. */
+  let held: Event<RecordChange>[] | undefined;
 
-  /** @param onStop told when it has let go of everything; it begins anew when somebody listens again */
-  constructor(plan: QueryPlan, context: QueryContext, onStop?: () => void) {
-    this.#plan = plan;
-    this.#context = context;
-    this.#onStop = onStop;
-    this.#set = this.#newSet();
+  function getSnapshot(): QuerySnapshot {
+    if (!isStale) return snapshot;
+    isStale = false;
+    const rows = set.rows();
+    const { more } = set;
+    if (rows !== snapshot.rows || state !== snapshot.state || more !== snapshot.more) snapshot = { rows, state, more };
+    return snapshot;
   }
 
-  /** Tells once a turn that {@link getSnapshot} or {@link pendingOf} have changed. @returns ends it; the last one stops the query, a moment later */
-  readonly subscribe = (listener: () => void): (() => void) => {
-    const entry = { listener };
-    this.#listeners.add(entry);
-    this.#linger?.();
-    if (!this.#running) this.#start();
-    return () => {
-      if (!this.#listeners.delete(entry) || this.#listeners.size > 0) return;
-      this.#linger?.();
-      this.#linger = this.#context.delay(() => this.#stop(), LINGER_MS);
-    };
-  };
-
-  readonly getSnapshot = (): QuerySnapshot => {
-    if (!this.#stale) return this.#snapshot;
-    this.#stale = false;
-    const { rows, more, writesChanged } = this.#set;
-    const shown = this.#snapshot;
-    const isShown = shown.rows === rows && shown.more === more && shown.state === this.#state;
-    if (!isShown || this.#writesShown !== writesChanged) this.#snapshot = { rows, state: this.#state, more };
-    this.#writesShown = writesChanged;
-    return this.#snapshot;
-  };
-
-  /** Whether somebody listens, or did a moment ago. */
-  get isRunning(): boolean {
-    return this.#running;
-  }
-
-  /** The writes of a record that the server's stream does not show yet, and those that it refused, until they are discarded. */
-  pendingOf(key: string): readonly Mutation[] {
-    return this.#set.pendingOf(key);
-  }
-
-  /** The version of a record that shows, but for writes without an answer; `undefined` when it is not here. */
-  versionOf(key: string): number | undefined {
-    return this.#set.versionOf(key);
-  }
-
-  /** Reads the list again, now; for instance after another token was given. */
-  refresh(): void {
-    if (!this.#running) return;
-    this.#attempt = 0;
-    this.#interrupt();
-    void this.#list();
-  }
-
-  #newSet(): RecordSet {
-    const { limit, filters, key, version, order, fields } = this.#plan;
-    return new RecordSet({
-      fields: { key, version },
-      order: rowOrder(order, key, fields),
-      limit,
-      room: this.#room,
-      admits: admission(filters),
-      onShown: (mutation) => this.#context.mutations.shown?.(mutation),
+  function changed(): void {
+    isStale = true;
+    if (isTelling) return;
+    isTelling = true;
+    schedule(() => {
+      isTelling = false;
+      if (!unlisten) return;
+      const { rows, more } = getSnapshot();
+      if (subscription && more && rows.length < limit) again();
+      if (subscription) expect();
+      for (const tell of listeners) tell();
     });
   }
 
-  get #room(): number {
-    return this.#plan.limit + Math.min(RESERVE, this.#plan.limit - 1);
+  /** Sees to it that no write waits forever to be shown. */
+  function expect(): void {
+    const late = set.unshown();
+    if (late.length > 0)
+      cancel ??= delay(() => {
+        cancel = undefined;
+        if (state.kind === 'live' && set.expire(late)) again();
+        else expect();
+      }, OVERDUE_MS);
   }
 
-  #start(): void {
-    this.#running = true;
-    const { mutations } = this.#context;
-    const take = (change: MutationChange) => {
-      const { write } = change.mutation;
-      if (write.kind === 'publish' || write.collection !== this.#plan.collection) return;
-      this.#set.mutate(change);
-      this.#expect();
-      this.#changed();
-    };
-    this.#unlisten = mutations.listen(take);
-    for (const mutation of mutations.all) take({ kind: 'changed', mutation });
-    void this.#list();
-  }
-
-  #stop(): void {
-    this.#running = false;
-    this.#interrupt();
-    this.#overdue?.();
-    this.#overdue = undefined;
-    this.#unlisten?.();
-    this.#attempt = 0;
-    this.#set = this.#newSet();
-    this.#snapshot = LOADING;
-    this.#state = LOADING.state;
-    this.#stale = false;
-    this.#writesShown = 0;
-    this.#onStop?.();
+  function become(next: QueryState): void {
+    if (!isSame(state, next)) state = next;
+    changed();
   }
 
   /** Ends whatever is on its way. */
-  #interrupt(): void {
-    this.#abort.abort();
-    this.#abort = new AbortController();
-    this.#retry?.();
-    this.#subscription?.close();
-    this.#subscription = undefined;
-    this.#reader?.close();
-    this.#reader = undefined;
+  function interrupt(): void {
+    abort.abort();
+    abort = new AbortController();
+    cancel?.();
+    cancel = undefined;
+    subscription?.close();
+    subscription = undefined;
   }
 
-  /** Reads the list anew, at once, or after a while if that is becoming a habit. */
-  #relist(): void {
-    this.#interrupt();
-    if (this.#state.kind !== 'loading') this.#become({ kind: 'waiting' });
-    if (this.#context.clock() - this.#listedAt > CALM_MS) this.#attempt = 0;
-    this.#attempt += 1;
-    if (this.#attempt === 1) void this.#list();
-    else this.#listLater(this.#context.retryDelay(this.#attempt - 2));
+  /** Reads the list again, at once, or after a while if that is becoming a habit. @param least how long to wait at least, in ms */
+  function again(least?: number): void {
+    interrupt();
+    if (state.kind !== 'loading') become({ kind: 'waiting' });
+    if (clock() - begun > CALM_MS) attempts = 0;
+    if (attempts === 0 && least === undefined) void list();
+    else cancel = delay(() => void list(), Math.max(least ?? 0, retryDelay(attempts)));
+    attempts += 1;
   }
 
-  #listLater(ms: number): void {
-    this.#retry = this.#context.delay(() => void this.#list(), ms);
+  /** One that changes between its pages is read as each page found it. */
+  async function list(): Promise<void> {
+    const { signal } = abort;
+    const swap = set.list();
+    const rows: Row[] = [];
+    let first: string | undefined;
+    let next: string | undefined;
+    begun = clock();
+    cancel = undefined;
+    do {
+      const answer = await readPage(request, plan, room - rows.length, next, signal);
+      if (signal.aborted) return;
+      if ('kind' in answer) {
+        // A later page's refusal says that the list cannot be gone on with, not that there is none.
+        if (answer.kind === 'refused' && isFinal(answer) && !next) become({ kind: 'refused', code: answer.code });
+        else again(('retryAfter' in answer && answer.retryAfter) || 0);
+        return;
+      }
+      rows.push(...answer.records);
+      held = next ? [] : undefined;
+      first ??= answer.cursor;
+      next = answer.next;
+    } while (next && rows.length < room);
+    if (swap(rows, next !== undefined)) follow(first);
+    else become({ kind: 'refused', code: 'unnamed' });
   }
 
-  async #list(): Promise<void> {
-    const { signal } = this.#abort;
-    const { unshown } = this.#set;
-    const listed = await readList(this.#context.request, { ...this.#plan, limit: this.#room }, signal);
-    if (signal.aborted) return;
-    if (listed.kind === 'failed') {
-      if (this.#state.kind !== 'loading') this.#become({ kind: 'waiting' });
-      this.#listLater(Math.max(listed.retryAfter ?? 0, this.#context.retryDelay(this.#attempt)));
-      this.#attempt += 1;
-    } else if (listed.kind === 'refused') this.#become(listed);
-    else if (!this.#set.swap(listed, unshown)) this.#become({ kind: 'refused', code: 'unnamed' });
-    else this.#follow(listed);
-  }
-
-  #follow({ cursor }: Extract<Listed, { readonly kind: 'listed' }>): void {
-    this.#listedAt = this.#context.clock();
-    this.#expect();
-    this.#become({ kind: 'waiting' });
-    const { collection, filters } = this.#plan;
-    this.#subscription = this.#context.subscribe(
+  function follow(after: string): void {
+    become({ kind: 'waiting' });
+    subscription = subscribe<RecordChange>(
       collection,
-      { after: cursor, filter: filters },
+      // All queries of single records share the one reading that leaves nothing out.
+      { after, filter: only === undefined ? filters : undefined },
       {
-        onEvent: (event) => {
-          const change = readRecordChange(event);
-          if (change === undefined) return;
-          if (change.kind === 'delete') this.#reader?.forget(change.key);
-          if (this.#set.apply(change) === 'incomplete') this.#want([change.key]);
-          this.#changed();
+        onEvent(event) {
+          if (only !== undefined && event.key !== only) return;
+          if (!held) take([event]);
+          // What is left out of it may be in a row already that will go back when this is shown.
+          else if (event.data.omitted?.length || held.push(event) > MAX_HELD) again();
         },
-        onGap: () => this.#relist(),
-        onState: (state) => {
-          if (state.kind === 'refused' && state.code === 'invalid-cursor') this.#relist();
-          else this.#become(state);
+        onGap: () => again(),
+        onState(next) {
+          become(next);
+          if (next.kind !== 'live' || !held) return;
+          take(held);
+          held = undefined;
         },
       },
     );
   }
 
-  #become(state: QueryState): void {
-    if (!isSame(this.#state, state)) this.#state = state;
-    this.#changed();
+  function take(events: readonly Event<RecordChange>[]): void {
+    if (events.map(set.apply).includes(false)) again();
+    changed();
   }
 
-  #changed(): void {
-    this.#stale = true;
-    if (this.#flushing) return;
-    this.#flushing = true;
-    this.#context.schedule(() => {
-      this.#flushing = false;
-      if (!this.#running) return;
-      this.getSnapshot();
-      if (this.#set.isShort && this.#subscription !== undefined) this.#relist();
-      for (const { listener } of [...this.#listeners]) listener();
-    });
+  function mutate(change: MutationChange): void {
+    const { write } = change.mutation;
+    if (write.kind === 'publish' || write.collection !== collection) return;
+    set.mutate(change);
+    // What is pending of a row may be shown too.
+    snapshot = { ...snapshot };
+    changed();
   }
 
-  /** Looks after a while whether the stream has shown what was acknowledged. */
-  #expect(): void {
-    if (this.#set.unshown.length === 0) return;
-    this.#overdue ??= this.#context.delay(() => {
-      this.#overdue = undefined;
-      // A list that is on its way, or a try that is to come, will show it.
-      if (this.#subscription === undefined) return;
-      this.#want(this.#set.overdue());
-      this.#expect();
-      this.#changed();
-    }, OVERDUE_MS);
+  function start(): void {
+    unlisten = mutations.listen(mutate);
+    for (const mutation of mutations.all) mutate({ kind: 'changed', mutation });
+    void list();
   }
 
-  /** Reads records. Where there are many, the list says it in fewer requests. */
-  #want(keys: readonly string[]): void {
-    const { retryDelay, delay } = this.#context;
-    this.#reader ??= new RecordReader({ read: this.#reads(this.#abort.signal), retryDelay, delay });
-    for (const key of keys) this.#reader.want(key);
-    if (this.#reader.size > MAX_READS) this.#relist();
+  function stop(): void {
+    interrupt();
+    unlisten?.();
+    unlisten = undefined;
+    set = open();
+    ({ state } = LOADING);
+    snapshot = LOADING;
+    isStale = false;
+    onStop?.();
   }
 
-  /** Reads by the query's own filters, so that a record that it does not see is not taken for one that it does. */
-  #reads(signal: AbortSignal) {
-    const { collection, filters } = this.#plan;
-    return async (key: string) => {
-      const { unshown } = this.#set;
-      const only = [...filtersOfKey(key, this.#plan), ...filters].slice(0, MAX_FILTERS);
-      const listed = await readList(this.#context.request, { collection, filters: only, limit: 1 }, signal);
-      if (listed.kind === 'failed') return undefined;
+  return {
+    subscribe(listener) {
+      const tell = () => listener();
+      listeners.add(tell);
+      linger?.();
+      if (!unlisten) start();
       return () => {
-        this.#set.look(key, listed.kind === 'listed' ? listed.rows[0] : undefined, unshown);
-        this.#changed();
+        if (listeners.delete(tell) && listeners.size === 0) linger = delay(stop, LINGER_MS);
       };
-    };
-  }
+    },
+    getSnapshot,
+    get isRunning() {
+      return unlisten !== undefined;
+    },
+    pendingOf: (key) => set.pendingOf(key),
+    versionOf: (key) => set.versionOf(key),
+    refresh() {
+      attempts = 0;
+      if (unlisten) again();
+    },
+  };
 }

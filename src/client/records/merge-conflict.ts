@@ -4,7 +4,7 @@
  */
 import type { Row } from '../mutation.ts';
 import type { Refusal } from '../request.ts';
-import { isRow, isSame, mergePatch } from './json.ts';
+import { isRow, isSame, merge } from './json.ts';
 
 /** What a `conflict` says. */
 export interface RecordConflict {
@@ -51,7 +51,7 @@ export function threeWay(base: Row | undefined, current: Row, yours: Row): Three
   for (const [name, mine] of Object.entries(yours)) {
     const from = base?.[name] ?? null;
     const now = current[name] ?? null;
-    const after = mergePatch(from, mine) ?? null;
+    const after = isRow(mine) ? merge(isRow(from) ? from : {}, mine) : (mine ?? null);
     if (isSame(after, now) || (base !== undefined && isSame(after, from))) continue;
     if (base !== undefined && isSame(from, now)) patch[name] = mine;
     else if (isRow(from) && isRow(now) && isRow(mine)) {

@@ -9,36 +9,25 @@ export interface RecordFields {
 }
 
 /** The key of a record; `undefined` when it lacks one of the key's fields. */
-export function keyOfRow(row: Row, { key }: Pick<RecordFields, 'key'>): string | undefined {
-  const parts: string[] = [];
-  for (const field of key) {
-    const value = row[field];
-    if (value === undefined || value === null) return undefined;
-    parts.push(typeof value === 'string' ? value : JSON.stringify(value));
-  }
-  return parts.length === 1 ? parts[0] : parts.map(encodeURIComponent).join(',');
-}
-
-/** The version of a record; `undefined` when it has none. (Of a `bigint` column it may be a string of digits.) */
-export function versionOfRow(row: Row, { version }: Pick<RecordFields, 'version'>): number | undefined {
-  const value = Number(row[version] ?? Number.NaN);
-  return Number.isNaN(value) ? undefined : value;
+export function keyOfRow(row: Row, fields: readonly string[]): string | undefined {
+  const parts = fields.map((field) => row[field] ?? undefined);
+  if (parts.includes(undefined)) return undefined;
+  return parts.length === 1 ? `${parts[0]}` : parts.map((part) => encodeURIComponent(`${part}`)).join(',');
 }
 
 /** Filters that only the record of this key meets. */
-export function filtersOfKey(key: string, { key: fields }: Pick<RecordFields, 'key'>): readonly string[] {
-  const parts = partsOf(key, fields);
-  return fields.map((field, index) => `${field}=eq.${parts[index] ?? ''}`);
+export function filtersOfKey(key: string, fields: readonly string[]): readonly string[] {
+  return partsOf(key, fields).map(([field, part]) => `${field}=eq.${part}`);
 }
 
 /** A record with the fields of its key, as text where it does not have them itself. */
-export function withKey(row: Row, key: string, { key: fields }: Pick<RecordFields, 'key'>): Row {
-  const parts = partsOf(key, fields);
-  return { ...Object.fromEntries(fields.map((field, index) => [field, parts[index] ?? null])), ...row };
+export function withKey(row: Row, key: string, fields: readonly string[]): Row {
+  return { ...Object.fromEntries(partsOf(key, fields)), ...row };
 }
 
-function partsOf(key: string, fields: readonly string[]): readonly string[] {
-  return fields.length === 1 ? [key] : key.split(',').map(decodeURIComponent);
+function partsOf(key: string, fields: readonly string[]): readonly (readonly [field: string, part: string])[] {
+  const parts = fields.length === 1 ? [key] : key.split(',').map(decodeURIComponent);
+  return fields.map((field, index) => [field, parts[index] ?? '']);
 }
 
 /** No key has a control character, so what begins with one is nobody's. */

@@ -3,296 +3,262 @@
  * client's own writes until the base shows them.
  *
  * What it promises: a record that was shown does not become an older one again, except where a write was refused or discarded. For that an
- * acknowledged write lies over the base until the base has it: by the event that it caused, by a version that is no older than its
- * answer's, or by a list that was asked for after the answer.
+ * answered write lies over the base until the base has it: by the event that it caused, by a version that is no older than its answer's, or
+ * by a list that was asked for after the answer.
+ *
+ * Rows are sorted when they are looked at: thousands of changes between two looks cost one sorting. A query may have more rows than are
+ * kept. What is known then ends at a **horizon**: of rows beyond it nothing is known, so none shows.
  */
+import type { Event } from '../../protocol/event.ts';
 import { type Mutation, type MutationChange, mutationKey, mutationOf, type Row } from '../mutation.ts';
+import { admission } from './admission.ts';
 import { isRow, isSame } from './json.ts';
-import { isAcknowledged, isIn, type Overlaid, overlay, shownBy } from './overlay.ts';
-import { type RecordChange, wholeRow } from './record-change.ts';
-import { isTemporaryKey, keyOfRow, type RecordFields, temporaryKey, versionOfRow } from './record-key.ts';
-import { type Slot, SortedRows, type SortedRowsOptions } from './sorted-rows.ts';
+import { type Overlaid, overlay, type RecordWrite } from './overlay.ts';
+import { keyOfRow, type RecordFields, temporaryKey } from './record-key.ts';
+import { type FieldOrders, type Place, rowOrder } from './row-order.ts';
 
-export interface RecordSetOptions extends SortedRowsOptions {
-  readonly fields: RecordFields;
-  /** Whether a record that the server does not know, or not so, may be among those that are shown. */
-  readonly admits?: (row: Row, base: Row | undefined) => boolean;
-  /** Told each write that the base has come to show. */
-  readonly onShown?: (mutation: Mutation) => void;
+export interface RecordSetOptions extends RecordFields {
+  readonly collection: string;
+  readonly filters: readonly string[];
+  readonly order?: string | undefined;
+  readonly fields?: FieldOrders | undefined;
+  /** How many rows are shown. */
+  readonly limit: number;
+  /** How many rows are kept, so that those that leave have successors. */
+  readonly room: number;
 }
 
-/** What a list said. */
-export interface ListedRows {
-  readonly rows: readonly Row[];
-  /** How many of them are of the moment after which the stream begins, unless all are: the others may be of later ones. */
-  readonly exact: number | undefined;
-  /** Whether the query has more rows. */
-  readonly more: boolean;
+/** What the events of a collection tell of a record (protocol section 6.6). */
+export interface RecordChange {
+  /** The record after the change; absent when it is gone. */
+  readonly new?: Row;
+  readonly version: number;
+  /** Fields that it lacks, because they are large. */
+  readonly omitted?: readonly string[];
+  readonly changed?: readonly string[];
 }
 
-interface Entry extends Slot {
-  readonly key: string;
-  base: Row | undefined;
-  /** Of the base; 0 without. */
-  version: number;
-  /** The base, or that there is none, is of a later moment than the stream has come to: older events are still to come. */
-  ahead: boolean;
-  /** What a write of the client's own has taken out of the query, for those over it, which may bring it back. */
-  ghost: Row | undefined;
-  writes: readonly Write[];
-}
-
-interface Write extends Overlaid {
-  mutation: Mutation;
-  readonly entry: Entry;
-  floor: number;
-  /** The outbox has let go of it: nothing more will be told of it. */
-  gone: boolean;
-}
-
-export class RecordSet {
-  readonly #options: RecordSetOptions;
-  readonly #entries = new Map<string, Entry>();
-  readonly #writes = new Map<string, Write>();
-  /** Keys of mutations that the base shows and the outbox still has: at most what that holds. */
-  readonly #shown = new Set<string>();
-  readonly #dirty = new Set<Entry>();
-  readonly #sorted: SortedRows<Entry>;
-  #writesChanged = 0;
-
-  constructor(options: RecordSetOptions) {
-    this.#options = options;
-    this.#sorted = new SortedRows(options);
-  }
-
+export interface RecordSet {
   /** What is shown, in order: the same array while nothing changes, and in it the same object for a row that does not. */
-  get rows(): readonly Row[] {
-    const { fields, admits = () => true } = this.#options;
-    const changes = [...this.#dirty].map((slot) => {
-      const { key, base, ghost, writes, shown } = slot;
-      const over = writes.length === 0 ? base : overlay(base ?? ghost, key, writes, fields);
-      const row = !over || over === base || admits(over, base) ? over : undefined;
-      const newness = isTemporaryKey(key) ? writes[0]?.mutation.order : undefined;
-      return { slot, row: isSame(shown, row) ? shown : row, newness };
-    });
-    this.#dirty.clear();
-    if (changes.length > 0) for (const entry of this.#sorted.update(changes)) this.#setBase(entry, undefined);
-    for (const { slot } of changes)
-      if (!slot.base && !slot.ahead && slot.writes.length === 0) this.#entries.delete(slot.key);
-    return this.#sorted.rows;
-  }
-
-  /** Whether the query has more rows than are shown. Of the last look at {@link rows}, as is {@link isShort}. */
-  get more(): boolean {
-    return this.#sorted.more;
-  }
-
-  /** Whether fewer rows are known than are to be shown, though the server has more. */
-  get isShort(): boolean {
-    return this.#sorted.isShort;
-  }
-
+  rows(): readonly Row[];
+  /** Whether the query has more rows than are shown, of the last look at {@link rows}. If those are fewer than `limit`, a list must be read. */
+  readonly more: boolean;
   /** The writes of a record that the base does not show, in order; those that were refused are among them until they are discarded. */
-  pendingOf(key: string): readonly Mutation[] {
-    return this.#entries.get(key)?.writes.map(({ mutation }) => mutation) ?? [];
-  }
-
-  /** Another number whenever {@link pendingOf} has changed, of whatever record. */
-  get writesChanged(): number {
-    return this.#writesChanged;
-  }
-
-  /** The version of a record as it is shown, but for writes that the server has not acknowledged; `undefined` when it is not there. */
-  versionOf(key: string): number | undefined {
-    const entry = this.#entries.get(key);
-    const told = entry?.writes.findLast(({ mutation }) => isAcknowledged(mutation))?.mutation.answer?.version;
-    return told ?? (entry?.version || undefined);
-  }
-
-  /** Takes an event of the stream. `incomplete`: the record must be read by its key, and given to {@link look}. */
-  apply(change: RecordChange): 'applied' | 'incomplete' {
-    const { key, version, kind, mutation } = change;
-    const entry = this.#entries.get(key);
-    const isOld = entry?.ahead && (entry.base ? version < entry.version : kind === 'update');
-    if (!isOld && kind === 'delete') {
-      if (entry) this.#takeAway(entry, version, false, mutation);
-    } else if (!isOld) {
-      const row = wholeRow(change, entry);
-      if (row === undefined) return 'incomplete';
-      this.#put(key, row, version, false);
-    }
-    const write = mutation === undefined ? undefined : this.#writes.get(mutationOf(mutation));
-    if (write !== undefined && mutationKey(write.mutation) === mutation) this.#drop(write, true);
-    return 'applied';
-  }
-
-  /** Takes what happened to a write of this collection. */
-  mutate(change: MutationChange): void {
-    const { mutation } = change;
-    const write = this.#writes.get(mutation.id);
-    if (change.kind === 'changed') {
-      if (!this.#shown.has(mutationKey(mutation))) this.#place(mutation, write);
-      return;
-    }
-    this.#shown.delete(mutationKey(mutation));
-    if (write === undefined) return;
-    write.gone = true;
-    // Somebody has seen it settle; this base may not have come so far.
-    if (change.why === 'discarded' || mutation.answer === undefined) this.#drop(write);
-    else this.#place({ ...mutation, state: 'acknowledged' }, write);
-  }
-
-  /** The acknowledged writes that the base does not show yet: whatever is read from now on has them. */
-  get unshown(): readonly Overlaid[] {
-    return [...this.#writes.values()].filter(({ mutation }) => isAcknowledged(mutation));
-  }
-
+  pendingOf(key: string): readonly Mutation[];
+  /** The version of a record as it is shown, but for writes without an answer; `undefined` when it is not there. */
+  versionOf(key: string): number | undefined;
+  /** The ids of answered writes that the base does not show yet. */
+  unshown(): readonly string[];
   /**
-   * Takes a list in the place of all that was known, at once.
-   * @param answered what {@link unshown} was when the list was asked for
-   * @returns false, and changes nothing, when the rows lack the fields that name them
+   * Lets go of those answered writes that the stream has not shown in time, and of whose records nothing shows.
+   * @returns whether there are others: the list must be read
    */
-  swap({ rows, exact, more }: ListedRows, answered: readonly Overlaid[]): boolean {
-    const { fields } = this.#options;
-    const listed = new Map<string, readonly [row: Row, version: number, ahead: boolean]>();
-    for (const [index, row] of rows.entries()) {
-      const key = keyOfRow(row, fields);
-      const version = versionOfRow(row, fields);
-      if (key === undefined || version === undefined) return false;
-      // A row that moved meanwhile is on two pages. The later one is right.
-      listed.set(key, [row, version, exact !== undefined && index >= exact]);
-    }
-    this.#sorted.endAt(more ? rows.at(-1) : undefined);
-    for (const write of answered) this.#dropAnswered(write);
-    for (const entry of this.#entries.values())
-      if (!listed.has(entry.key)) this.#takeAway(entry, entry.version, exact !== undefined);
-    for (const [key, [row, version, ahead]] of listed) this.#setBase(this.#entry(key), row, version, ahead);
-    for (const { entry } of this.#writes.values()) this.#settle(entry);
-    return true;
-  }
-
+  expire(ids: readonly string[]): boolean;
+  /** Takes an event of the stream. @returns false when it does not tell the record whole, and the list must be read */
+  apply(event: Event<RecordChange>): boolean;
+  /** Takes what happened to a write. */
+  mutate(change: MutationChange): void;
   /**
-   * Takes what was read of one record, or that it is not among those that the query sees.
-   * @param answered what {@link unshown} was when it was asked for
+   * To be called when a list is asked for: whatever is answered by now is in it.
+   * @returns takes the list in the place of all that was known; false, and nothing changes, when the rows lack the fields that name them
    */
-  look(key: string, row: Row | undefined, answered: readonly Overlaid[]): void {
-    const version = row && versionOfRow(row, this.#options.fields);
-    const entry = this.#entries.get(key);
-    if (row && version !== undefined && version > (entry?.version ?? 0)) this.#put(key, row, version, true);
-    // A base that is to go, the stream will take away: until then it must not show again as it was.
-    if (!row && entry?.base) return;
-    for (const write of answered) if (this.#keyOf(write.mutation) === key) this.#dropAnswered(write);
+  list(): (rows: readonly Row[], more: boolean) => boolean;
+}
+
+interface Base {
+  readonly row: Row;
+  readonly version: number;
+}
+
+interface Held extends Mutation, Overlaid {
+  readonly write: RecordWrite;
+  /** As the outbox told it. */
+  readonly mutation: Mutation;
+  readonly key: string;
+  /** The outbox has let go of it: nothing more will be told of it. */
+  readonly gone: boolean;
+  /** The base shows it, by this key; the outbox still has it. */
+  shown?: string;
+}
+
+interface Slot {
+  readonly key: string;
+  readonly row: Row;
+  readonly places: readonly Place[];
+  /** Another one, or none, is in its place. */
+  isOut: boolean;
+}
+
+/** Beyond `room`, so many rows may come before some are let go of. */
+const SLACK = 1000;
+
+/** @param onShown told each write that the base has come to show */
+export function createRecordSet(
+  options: RecordSetOptions,
+  onShown: (mutation: Mutation) => void = () => {},
+): RecordSet {
+  const { collection, filters, limit, room } = options;
+  const { placesOf, compare } = rowOrder(options.order, options.key, options.fields);
+  const admits = admission(filters);
+  const bases = new Map<string, Base>();
+  /** By the id of their mutation. */
+  const writes = new Map<string, Held>();
+  /** Keys of records that may show otherwise than at the last look. */
+  const dirty = new Set<string>();
+  /** What shows of each record. */
+  const slots = new Map<string, Slot>();
+  /** The same in their order, as of the last look. */
+  let sorted: Slot[] = [];
+  let rows: readonly Row[] = [];
+  let horizon: readonly Place[] | undefined;
+
+  function writesOf(key: string): readonly Held[] {
+    const own: Held[] = [];
+    for (const write of writes.values()) if (write.key === key && write.shown === undefined) own.push(write);
+    return own.sort((a, b) => a.order - b.order);
   }
 
-  /**
-   * What to do about acknowledged writes that the stream does not show: it tells nothing of records that the query does not see.
-   * @returns the keys of those that must be read, and given to {@link look}
-   */
-  overdue(): readonly string[] {
-    const keys = new Set<string>();
-    for (const write of this.#writes.values()) {
-      if (!isAcknowledged(write.mutation)) continue;
-      const { base, key } = write.entry;
-      const { kind } = write.mutation.write;
-      // Nothing is there that could show as it was before.
-      const isIdle = !base && (kind === 'patch' || kind === 'delete');
-      if (isIdle || isTemporaryKey(key)) this.#drop(write, true);
-      else keys.add(key);
+  /** As it shows, if it does. */
+  function view(key: string): Row | undefined {
+    const base = bases.get(key)?.row;
+    const over = writesOf(key);
+    const row = over.length === 0 ? base : overlay(base, key, over, options);
+    return row && row !== base && !admits(row, base) ? undefined : row;
+  }
+
+  /** The base shows a write, and so those that were answered before it was sent. */
+  function show(write: Held): void {
+    for (const each of writesOf(write.key)) {
+      if (each !== write && (!each.answer || each.order > write.order)) continue;
+      if (each.gone) writes.delete(each.id);
+      else each.shown = mutationKey(each);
+      dirty.add(each.key);
+      onShown(each.mutation);
     }
-    return [...keys];
   }
 
-  #keyOf({ write, answer, id }: Mutation): string {
-    if (write.kind !== 'publish' && write.key !== undefined) return write.key;
-    const named = isRow(answer?.body) ? keyOfRow(answer.body, this.#options.fields) : undefined;
-    return named ?? temporaryKey({ id });
+  /** Whether the base has an answered write. Of a replacement, versions do not tell: it may have made another record. */
+  function isIn({ key, write: { kind }, answer }: Held): boolean {
+    const base = bases.get(key);
+    return (
+      base !== undefined && (kind === 'create' || (kind === 'patch' && base.version >= (answer?.version ?? Infinity)))
+    );
   }
 
-  #entry(key: string): Entry {
-    const known = this.#entries.get(key);
-    if (known) return known;
-    const none = { base: undefined, version: 0, ahead: false, ghost: undefined, writes: [] };
-    const entry: Entry = { key, ...none, shown: undefined, places: [] };
-    this.#entries.set(key, entry);
-    return entry;
-  }
-
-  /** A record as the server has it, unless it lies where nothing is known of the others. */
-  #put(key: string, row: Row, version: number, ahead: boolean): void {
-    const isBeyond = this.#sorted.isBeyond(row);
-    if (isBeyond && !this.#entries.has(key)) return;
-    const entry = this.#entry(key);
-    if (isBeyond) this.#setBase(entry, undefined);
-    else this.#setBase(entry, row, version, ahead);
-    this.#settle(entry, version);
-  }
-
-  #setBase(entry: Entry, row: Row | undefined, version = 0, ahead = false): void {
-    if (!isSame(entry.base, row)) entry.base = row;
-    entry.version = version;
-    entry.ahead = ahead;
-    entry.ghost = undefined;
-    this.#dirty.add(entry);
-  }
-
-  /** The record has gone, and what was written into it before. @param by the key of the mutation that did it */
-  #takeAway(entry: Entry, version: number, ahead: boolean, by?: string): void {
-    const { key, base, writes } = entry;
-    const own = writes.findIndex(({ mutation }) => mutationKey(mutation) === by);
-    this.#setBase(entry, undefined, 0, ahead);
-    if (own !== -1) entry.ghost = overlay(base, key, writes.slice(0, own + 1), this.#options.fields);
-    for (const write of writes) {
-      const { mutation, floor } = write;
-      // A record that was not there when it was created is that one, or its creation will be refused.
-      const isThis = mutation.write.kind === 'create' && write === writes[0] && base && floor === 0;
-      if (isAcknowledged(mutation) ? isIn(version, write) : isThis) this.#drop(write, true);
-      else if (base) write.floor = 0;
+  /** None is shown that came after one that is not. */
+  function settle(key: string): void {
+    for (const write of writesOf(key)) {
+      if (!write.answer) continue;
+      if (!isIn(write)) break;
+      show(write);
     }
   }
 
-  #settle(entry: Entry, version = entry.version): void {
-    for (const write of shownBy(version, entry.writes)) this.#drop(write, true);
-  }
-
-  #dropAnswered({ mutation }: Overlaid): void {
-    const write = this.#writes.get(mutation.id);
-    if (write && isAcknowledged(write.mutation)) this.#drop(write, true);
-  }
-
-  #place(mutation: Mutation, known: Write | undefined): void {
-    const key = this.#keyOf(mutation);
-    let write = known;
-    if (write?.entry.key !== key) {
-      if (write) this.#detach(write);
-      const entry = this.#entry(key);
-      const floor = isAcknowledged(mutation) ? 0 : (this.versionOf(key) ?? 0);
-      write = { mutation, entry, floor, gone: known?.gone ?? false };
-      this.#writes.set(mutation.id, write);
-      entry.writes = [...entry.writes, write].sort((a, b) => a.mutation.order - b.mutation.order);
+  function setBase(key: string, base?: Base): void {
+    dirty.add(key);
+    if (base && !(horizon && compare(placesOf(base.row), horizon) > 0)) bases.set(key, base);
+    else if (bases.delete(key)) {
+      // The record was the one that is created here, or its creation will be refused.
+      const first = writesOf(key).find(({ state }) => state !== 'dead');
+      if (first?.write.kind === 'create') show(first);
     }
-    if (write.mutation !== mutation || known === undefined) this.#writesChanged += 1;
-    write.mutation = mutation;
-    this.#dirty.add(write.entry);
-    if (isAcknowledged(mutation)) this.#settle(write.entry);
+    settle(key);
   }
 
-  /** @param shown whether the base shows it: then it shows those that were answered before it was sent as well */
-  #drop(write: Write, shown = false): void {
-    const { entry, mutation } = write;
-    if (!this.#writes.delete(mutation.id)) return;
-    this.#writesChanged += 1;
-    this.#detach(write);
-    if (!shown) return;
-    if (entry.ghost) entry.ghost = overlay(entry.ghost, entry.key, [write], this.#options.fields);
-    if (!write.gone) this.#shown.add(mutationKey(mutation));
-    this.#options.onShown?.(mutation);
-    for (const other of entry.writes)
-      if (isAcknowledged(other.mutation) && other.mutation.order < mutation.order) this.#drop(other, true);
-  }
+  const unshown = () => [...writes.values()].flatMap(({ id, answer, shown }) => (answer && !shown ? id : []));
 
-  #detach(write: Write): void {
-    const { entry } = write;
-    entry.writes = entry.writes.filter((other) => other !== write);
-    this.#dirty.add(entry);
-  }
+  return {
+    rows() {
+      let isChanged = false;
+      for (const key of dirty) {
+        const row = view(key);
+        const before = slots.get(key);
+        if (isSame(before?.row, row)) continue;
+        isChanged = true;
+        if (before) before.isOut = true;
+        slots.delete(key);
+        if (!row) continue;
+        const slot = { key, row, places: placesOf(row), isOut: false };
+        slots.set(key, slot);
+        sorted.push(slot);
+      }
+      dirty.clear();
+      if (!isChanged) return rows;
+      sorted = sorted.filter(({ isOut }) => !isOut).sort((a, b) => compare(a.places, b.places));
+      const shown = sorted.slice(0, limit).map(({ row }) => row);
+      // What has changed may be beyond the limit.
+      if (!(shown.length === rows.length && shown.every((row, index) => row === rows[index]))) rows = shown;
+      if (sorted.length > room + SLACK) {
+        horizon = sorted[room - 1]?.places;
+        for (const { key } of sorted.slice(room)) setBase(key);
+      }
+      return rows;
+    },
+    get more() {
+      return slots.size > limit || horizon !== undefined;
+    },
+    pendingOf: (key) => writesOf(key).map(({ mutation }) => mutation),
+    versionOf: (key) =>
+      writesOf(key).reduce((version, { answer }) => answer?.version ?? version, bases.get(key)?.version),
+    unshown,
+    expire: (ids) =>
+      unshown().some((id) => {
+        const write = ids.includes(id) && writes.get(id);
+        if (!write || bases.has(write.key) || view(write.key)) return !!write;
+        show(write);
+        return false;
+      }),
+    apply({ key = '', data, mutation = '' }) {
+      const { new: row, version, omitted = [], changed } = data;
+      const base = bases.get(key);
+      if (!row || omitted.length === 0) setBase(key, row && { row, version });
+      else if (base && changed && !omitted.some((field) => changed.includes(field)))
+        setBase(key, { row: { ...base.row, ...row }, version });
+      else return false;
+      const write = writes.get(mutationOf(mutation));
+      if (write && mutationKey(write) === mutation) show(write);
+      return true;
+    },
+    mutate(change) {
+      const { mutation } = change;
+      const { id, write, answer } = mutation;
+      if (write.kind === 'publish' || write.collection !== collection) return;
+      const known = writes.get(id);
+      if (known) dirty.add(known.key);
+      const gone = change.kind === 'gone';
+      // What another tab has seen settle, this base may not have come to yet.
+      if (gone && (!known || known.shown || change.why === 'discarded' || !answer)) writes.delete(id);
+      else if (known?.shown !== mutationKey(mutation)) {
+        const named = isRow(answer?.body) ? keyOfRow(answer.body, options.key) : undefined;
+        const key = write.key ?? named ?? temporaryKey(mutation);
+        writes.set(id, { ...mutation, write, mutation, key, gone });
+        dirty.add(key);
+        settle(key);
+      }
+    },
+    list() {
+      const answered = unshown();
+      return (listed, more) => {
+        const next = new Map<string, Base>();
+        for (const row of listed) {
+          const key = keyOfRow(row, options.key);
+          // From 1; of a `bigint` column it may be a string of digits.
+          const version = Number(row[options.version]);
+          if (key === undefined || !version) return false;
+          // A row that moved meanwhile is on two pages. The later one is right.
+          next.set(key, { row, version });
+        }
+        horizon = undefined;
+        for (const id of answered) {
+          const write = writes.get(id);
+          if (write) show(write);
+        }
+        for (const key of [...bases.keys(), ...next.keys()]) setBase(key, next.get(key));
+        const last = listed.at(-1);
+        if (more && last) horizon = placesOf(last);
+        for (const { key } of writes.values()) settle(key);
+        return true;
+      };
+    },
+  };
 }

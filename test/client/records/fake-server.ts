@@ -47,6 +47,7 @@ export class FakeStream {
   position: number;
   isOpen = true;
   isBroken = false;
+  #isLive = false;
   readonly options: SubscribeOptions;
   readonly observer: SubscriptionObserver<any>;
   readonly #server: FakeServer;
@@ -60,11 +61,15 @@ export class FakeStream {
     this.position = options.after === undefined ? server.log.length : Number(options.after);
   }
 
-  /** Delivers the next change. @returns what it was; `undefined` when there is none */
+  /** Delivers the next change, or that there is none. @returns what it was */
   next(): Logged | undefined {
     if (!this.isOpen || this.isBroken) return undefined;
     const logged = this.#server.log[this.position];
-    if (logged === undefined) return undefined;
+    if (logged === undefined) {
+      if (!this.#isLive) this.become({ kind: 'live' });
+      this.#isLive = true;
+      return undefined;
+    }
     this.position += 1;
     const event = eventOf(logged, this.#sees);
     if (event !== undefined) this.observer.onEvent?.(event);
@@ -179,7 +184,9 @@ export class FakeServer {
     return {
       topic,
       cursor: undefined,
-      state: { kind: 'live' },
+      get state() {
+        return stream.isOpen ? ({ kind: 'live' } as const) : ({ kind: 'closed' } as const);
+      },
       close: () => {
         stream.isOpen = false;
       },
@@ -344,7 +351,7 @@ export function contextOf(server: FakeServer, outbox: FakeOutbox, time: FakeTime
     request: server.request,
     subscribe: server.subscribe,
     mutations: outbox,
-    retryDelay: (attempt) => 100 * 2 ** attempt,
+    retryDelay: (failures) => 100 * 2 ** Math.max(0, failures - 1),
     clock: time.clock,
     delay: time.delay,
     schedule: queueMicrotask,

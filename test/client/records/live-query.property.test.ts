@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Mutation, Row, Write } from '../../../src/client/mutation.ts';
-import { LiveQuery } from '../../../src/client/records/live-query.ts';
+import { createLiveQuery, type LiveQuery } from '../../../src/client/records/live-query.ts';
 import { keyOfRow } from '../../../src/client/records/record-key.ts';
 import { contextOf, FakeOutbox, FakeServer, FakeTime, seesOf, settled } from './fake-server.ts';
 
@@ -68,7 +68,7 @@ class Run {
     this.server.pageRows = pageRows;
     for (const key of ['a', 'b']) this.server.write(key, this.#row('in'));
     const plan = { collection: 'things', filters, limit: 100, key: ['id'], version: 'version' };
-    this.query = new LiveQuery(plan, contextOf(this.server, this.outbox, this.time));
+    this.query = createLiveQuery(plan, contextOf(this.server, this.outbox, this.time));
     this.#stop = this.query.subscribe(() => {});
   }
 
@@ -243,7 +243,7 @@ class Run {
         [...this.#seen].filter(([, history]) => 'row' in (history.at(-1) ?? {})).map(([key]) => key),
       );
     }
-    const shown = new Map(this.query.getSnapshot().rows.map((row) => [keyOfRow(row, { key: ['id'] })!, row]));
+    const shown = new Map(this.query.getSnapshot().rows.map((row) => [keyOfRow(row, ['id'])!, row]));
     for (const key of new Set([...this.#keys, ...shown.keys()])) {
       const row = shown.get(key);
       const history = this.#seen.get(key) ?? [];
@@ -285,7 +285,7 @@ class Run {
       }
       while (this.server.asked.length > 0) await this.do(['serve', 0]);
       this.server.stream?.all();
-      await this.time.pass(2500);
+      await this.time.pass(6000);
       this.#look();
     }
   }

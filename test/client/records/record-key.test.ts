@@ -1,12 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readRecordChange } from '../../../src/client/records/record-change.ts';
 import {
   filtersOfKey,
   isTemporaryKey,
   keyOfRow,
   temporaryKey,
-  versionOfRow,
   withKey,
 } from '../../../src/client/records/record-key.ts';
 import { parseFilter } from '../../../src/protocol/filter.ts';
@@ -20,12 +18,12 @@ describe('the key of a record', () => {
       fc.property(fc.array(part, { minLength: 1, maxLength: 3 }), (parts) => {
         const key = parts.map((_, index) => `f${index}`);
         const row = Object.fromEntries(parts.map((value, index) => [`f${index}`, value]));
-        const text = keyOfRow(row, { key });
+        const text = keyOfRow(row, key);
         expect(text).toBe(formatKey(parts.map(String)));
-        expect(filtersOfKey(text!, { key }).map((filter) => parseFilter(filter)?.values)).toEqual(
+        expect(filtersOfKey(text!, key).map((filter) => parseFilter(filter)?.values)).toEqual(
           parts.map((value) => [String(value)]),
         );
-        expect(keyOfRow(withKey({}, text!, { key }), { key })).toBe(text);
+        expect(keyOfRow(withKey({}, text!, key), key)).toBe(text);
       }),
     );
   });
@@ -38,49 +36,6 @@ describe('the key of a record', () => {
   });
 
   it('does not take the place of fields that a record has', () => {
-    expect(withKey({ id: 7, a: 1 }, '7', { key: ['id'] })).toEqual({ id: 7, a: 1 });
-  });
-});
-
-describe('the version of a record', () => {
-  it('is a number, also where it comes as digits', () => {
-    expect(versionOfRow({ version: 3 }, { version: 'version' })).toBe(3);
-    expect(versionOfRow({ v: '12' }, { version: 'v' })).toBe(12);
-    expect(versionOfRow({}, { version: 'version' })).toBeUndefined();
-    expect(versionOfRow({ version: null }, { version: 'version' })).toBeUndefined();
-  });
-});
-
-describe('an event', () => {
-  const event = { topic: 't', time: '', type: 'update', key: 'a', data: { new: { id: 'a' }, version: 2 } };
-
-  it('tells of a record', () => {
-    expect(readRecordChange({ ...event, mutation: 'm' })).toEqual({
-      kind: 'update',
-      key: 'a',
-      version: 2,
-      mutation: 'm',
-      row: { id: 'a' },
-      omitted: [],
-      changed: undefined,
-    });
-    expect(readRecordChange({ ...event, type: 'delete', data: { version: 2 } })).toMatchObject({
-      kind: 'delete',
-      row: {},
-    });
-  });
-
-  it.each([
-    ['without a key', { ...event, key: undefined }],
-    ['of another type', { ...event, type: 'message' }],
-    ['without a version', { ...event, data: { new: {} } }],
-    ['without a record', { ...event, data: { version: 1, new: 7 } }],
-    ['with data of another kind', { ...event, data: [1] }],
-  ])('%s tells of none', (_, each) => {
-    expect(readRecordChange(each as any)).toBeUndefined();
-  });
-
-  it('without a record, though it is no deletion, tells of none', () => {
-    expect(readRecordChange({ ...event, data: { version: 1 } })).toBeUndefined();
+    expect(withKey({ id: 7, a: 1 }, '7', ['id'])).toEqual({ id: 7, a: 1 });
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { admission } from '../../../src/client/records/admission.ts';
+import { temporaryKey } from '../../../src/client/records/record-key.ts';
 import { type FieldOrders, rowOrder } from '../../../src/client/records/row-order.ts';
 
 function sorted(values: readonly unknown[], direction = 'asc', fields?: FieldOrders): readonly unknown[] {
@@ -17,8 +18,8 @@ describe('the order of rows', () => {
     ['digits as numbers', ['10.00', '9.50', '-1.00'], ['-1.00', '9.50', '10.00']],
     [
       'digits that are too long for a number exactly',
-      ['9007199254740993', '9007199254740992', '-9007199254740993', '-9007199254740992'],
-      ['-9007199254740993', '-9007199254740992', '9007199254740992', '9007199254740993'],
+      ['9007199254740993', '9007199254740992'],
+      ['9007199254740992', '9007199254740993'],
     ],
     ['other texts by code unit, behind digits', ['b', 'B', 'a', '10', 'é'], ['10', 'B', 'a', 'b', 'é']],
     [
@@ -41,13 +42,12 @@ describe('the order of rows', () => {
     expect(sorted(['b', 'B', 'a', 'Ä'], 'asc', { v: compare })).toEqual(['a', 'Ä', 'b', 'B']);
   });
 
-  it('puts equal rows in the order of their keys, and those without a key behind, the oldest first', () => {
+  it('puts equal rows in the order of their keys, and those with a temporary one behind', () => {
     const order = rowOrder('v', ['a', 'b']);
     const rows = [
       order.placesOf({ v: 1, a: 'x', b: 2 }),
       order.placesOf({ v: 1, a: 'x', b: 10 }),
-      order.placesOf({ v: 1 }, 1),
-      order.placesOf({ v: 1 }, 2),
+      order.placesOf({ v: 1, a: temporaryKey({ id: 'm' }), b: null }),
       order.placesOf({ v: 2, a: 'a', b: 0 }),
     ];
     expect(rows.toReversed().sort(order.compare)).toEqual(rows);

@@ -1,7 +1,7 @@
-/** The events of a collection's topic (protocol section 6.6), as a local copy takes them. */
-import type { Event } from '../../protocol/event.ts';
-import type { Row } from '../mutation.ts';
-import { isRow } from './json.ts';
+/** The events of a collection's topic (protocol section 6.6), as a cache takes them. */
+import type { Row } from '../client/mutation.ts';
+import { isRow } from '../client/records/json.ts';
+import type { Event } from '../protocol/event.ts';
 
 /** What became of one record. */
 export interface RecordChange {
@@ -42,6 +42,12 @@ export function wholeRow(
   const base = before?.version === version - 1 ? before.base : undefined;
   if (!base || !changed || omitted.some((field) => changed.includes(field))) return undefined;
   return { ...Object.fromEntries(omitted.map((field) => [field, base[field]])), ...row };
+}
+
+/** The version of a record; `undefined` when it has none. (Of a `bigint` column it may be a string of digits.) */
+export function versionOfRow(row: Row, field: string): number | undefined {
+  const value = Number(row[field] ?? Number.NaN);
+  return Number.isNaN(value) ? undefined : value;
 }
 
 function texts(value: unknown): readonly string[] | undefined {
