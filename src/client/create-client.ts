@@ -3,6 +3,7 @@ import type { EventInput } from '../protocol/event.ts';
 import { type ConnectOptions, connect, type Link } from './connect.ts';
 import { backoff } from './connection/backoff.ts';
 import { longPoll } from './connection/fallback.ts';
+import { createId } from './create-id.ts';
 import { createEnvironment } from './environment.ts';
 import type { Resolve } from './outbox/conflict.ts';
 import { createOutbox } from './outbox/create-outbox.ts';
@@ -91,7 +92,7 @@ export function createClient(options: ClientOptions): Client {
     environment: {
       clock,
       random,
-      createId: () => crypto.randomUUID(),
+      createId,
       ...(isPage && { locks }),
       ...(isPage && Channel && { openChannel: (channel: string) => new Channel(channel) }),
     },
