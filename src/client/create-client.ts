@@ -105,6 +105,7 @@ export function createClient(options: ClientOptions): Client {
   const opened = new Map<string, Collection<Enqueued>>();
   const presences = new Set<Presence>();
   const listeners = new Set<() => void>();
+  const returns = new Set<() => void>();
   let roundTrip: number | undefined;
   let status: ClientStatus | undefined;
 
@@ -122,16 +123,22 @@ export function createClient(options: ClientOptions): Client {
       changed();
     },
   });
+  /** The server may be there again: whoever waits to ask it again need not. */
+  function tryAgain(): void {
+    outbox.wake();
+    for (const listener of [...returns]) listener();
+  }
+
   let { state } = link.status;
   observe(() => {
     // Where streams come through again, requests do.
-    if (link.status.state !== state && link.status.state === 'connected') outbox.wake();
+    if (link.status.state !== state && link.status.state === 'connected') tryAgain();
     ({ state } = link.status);
     changed();
   });
   writes.listen(changed);
   const stopListening = environment.listen({
-    network: outbox.wake,
+    network: tryAgain,
     offline: () => undefined,
     wake() {
       share?.resume();
@@ -190,6 +197,10 @@ export function createClient(options: ClientOptions): Client {
         },
         // Called bare: browsers want it so.
         schedule: (callback) => queueMicrotask(callback),
+        onReturn(listener) {
+          returns.add(listener);
+          return () => returns.delete(listener);
+        },
       });
       opened.set(of, collection);
       return collection;

@@ -58,6 +58,8 @@ export interface QueryContext {
   readonly delay: (callback: () => void, ms: number) => () => void;
   /** Calls at the end of this turn. */
   readonly schedule: (callback: () => void) => void;
+  /** Calls whenever a server that was not reached may be there again. @returns ends it */
+  readonly onReturn?: ((listener: () => void) => () => void) | undefined;
 }
 
 export interface QueryPlan extends ListQuery, RecordFields {
@@ -219,8 +221,18 @@ export class LiveQuery {
     else this.#listLater(this.#context.retryDelay(this.#attempt - 2));
   }
 
-  #listLater(ms: number): void {
-    this.#retry = this.#context.delay(() => void this.#list(), ms);
+  /** @param hurry whether it is of use to try as soon as the server may be there again */
+  #listLater(ms: number, hurry = false): void {
+    const again = () => {
+      this.#retry?.();
+      void this.#list();
+    };
+    const cancel = this.#context.delay(again, ms);
+    const unlisten = hurry ? this.#context.onReturn?.(again) : undefined;
+    this.#retry = () => {
+      cancel();
+      unlisten?.();
+    };
   }
 
   async #list(): Promise<void> {
@@ -230,7 +242,8 @@ export class LiveQuery {
     if (signal.aborted) return;
     if (listed.kind === 'failed') {
       if (this.#state.kind !== 'loading') this.#become({ kind: 'waiting' });
-      this.#listLater(Math.max(listed.retryAfter ?? 0, this.#context.retryDelay(this.#attempt)));
+      const { retryAfter } = listed;
+      this.#listLater(Math.max(retryAfter ?? 0, this.#context.retryDelay(this.#attempt)), retryAfter === undefined);
       this.#attempt += 1;
     } else if (listed.kind === 'refused') this.#become(listed);
     else if (!this.#set.swap(listed, unshown)) this.#become({ kind: 'refused', code: 'unnamed' });

@@ -51,6 +51,8 @@ interface Reading {
   kept: Kept | undefined;
   /** Whether pages are on their way. */
   busy: boolean;
+  /** Ends the wait for the next try. */
+  hurry: (() => void) | undefined;
 }
 
 export function createHistory({ request, random, refused, joined }: HistoryContext): History {
@@ -75,6 +77,16 @@ export function createHistory({ request, random, refused, joined }: HistoryConte
     return true;
   }
 
+  function wait(reading: Reading, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      reading.hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   async function run(subscription: LiveSubscription, reading: Reading): Promise<void> {
     const isWanted = () => readings.get(subscription) === reading && !subscription.suspended();
     reading.busy = true;
@@ -90,21 +102,22 @@ export function createHistory({ request, random, refused, joined }: HistoryConte
       }
       if (end === undefined && (join(subscription, reading, kept) || !reading.wire.live)) break;
       // At first the wire was ahead, which is not a failure: the next page has all that it has passed.
-      if (end !== undefined || attempts > 1)
-        await new Promise((resolve) => setTimeout(resolve, backoff(attempts, random)));
+      if (end !== undefined || attempts > 1) await wait(reading, backoff(attempts, random));
     }
     reading.busy = false;
   }
 
   return {
     read(subscription, wire) {
-      const reading = { wire, kept: undefined, busy: false };
+      const reading: Reading = { wire, kept: undefined, busy: false, hurry: undefined };
       readings.set(subscription, reading);
       void run(subscription, reading);
     },
     live(subscription) {
       const reading = readings.get(subscription);
       if (reading === undefined) return;
+      // Where a stream comes through, pages do.
+      reading.hurry?.();
       keepOn(reading);
       if (!reading.busy && !join(subscription, reading)) void run(subscription, reading);
     },

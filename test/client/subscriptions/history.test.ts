@@ -22,11 +22,11 @@ function setUp() {
       close() {},
     };
   };
-  const { app, link, requests, errors } = system({ elsewhere: () => openFake });
+  const { app, link, requests, errors, cut, restore } = system({ elsewhere: () => openFake, random: () => 0.999 });
   const tell = (id: string, data: unknown) =>
     line.observer?.event({ id, topic: 't', time: '2026-11-26T00:00:00.000Z', type: 'message', data });
   const open = () => line.observer?.open({ stream: '', heartbeat: 25, topics: ['t'] });
-  return { app, link, requests, errors, line, tell, open };
+  return { app, link, requests, errors, line, tell, open, cut, restore };
 }
 
 describe('history', () => {
@@ -73,6 +73,20 @@ describe('history', () => {
     line.observer?.ready({ cursor: one });
     expect(told.subscription.state.kind).toBe('live');
     expect(requests).toHaveLength(1);
+  });
+
+  it('is tried again at once when the line is live, however long the wait would have been', async () => {
+    const { app, link, line, open, requests, cut, restore } = setUp();
+    const [one = ''] = await app.publish('t', 1);
+    cut();
+    const told = listen(link, 't', { after: 'earliest' });
+    // The third attempt would wait for two seconds.
+    await expect.poll(() => requests.length, { timeout: 3000 }).toBe(2);
+    restore();
+    open();
+    line.observer?.ready({ cursor: one });
+    await expect.poll(told.data).toEqual([1]);
+    await expect.poll(() => told.subscription.state.kind).toBe('live');
   });
 
   it('is read for a subscription that joins a line in the middle of many events, and none is missed or repeated', async () => {
