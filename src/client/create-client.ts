@@ -132,7 +132,11 @@ export function createClient(options: ClientOptions): Client {
   let { state } = link.status;
   observe(() => {
     // Where streams come through again, requests do.
-    if (link.status.state !== state && link.status.state === 'connected') tryAgain();
+    if (link.status.state !== state && link.status.state === 'connected') {
+      tryAgain();
+      // Whoever observed it before there was a connection need not wait for the next time.
+      if (roundTrip === undefined && listeners.size > 0) measuring.start();
+    }
     ({ state } = link.status);
     changed();
   });

@@ -102,6 +102,14 @@ describe('a client', () => {
     stop();
   });
 
+  it('says so as soon as there is a connection to whoever observed it before', async () => {
+    const { client } = system();
+    const stop = client.observe(() => undefined);
+    await untilLive(listen(client, 't'));
+    await expect.poll(() => client.status.quality).toBe('excellent');
+    stop();
+  });
+
   it('is present, tells its state, hears of others, and leaves', async () => {
     const { client, make } = system();
     const ada = client.presence('room');
