@@ -50,24 +50,43 @@ describe.skipIf(CHROMIUM === undefined)('a page', () => {
     return data(tab);
   };
 
-  it('that is left and come back to goes on where it was, kept by the browser or not', async () => {
+  /** Leaves the page, and comes back. @returns whether the browser has kept it meanwhile, as it was */
+  async function leave(tab: Tab, meanwhile: () => Promise<void>): Promise<boolean> {
+    await tab.page.goto(`${pages.url}/elsewhere`);
+    await meanwhile();
+    // A page that was kept is not loaded again.
+    await tab.page.goBack({ waitUntil: 'commit' });
+    const kept = await tab.page.evaluate(() => 'tab' in globalThis);
+    if (!kept) await tab.begin();
+    return kept;
+  }
+
+  it('that is left and come back to is kept by the browser, and goes on where it was', async () => {
     const tab = await open();
-    const other = await open();
     await served.publishNumbers(topic, 1, 2);
     await untilTold(tab, 2);
-    await tab.page.goto(`${pages.url}/elsewhere`);
-    await served.publishNumbers(topic, 3, 4);
-    await untilTold(other, 4);
-    await tab.page.goBack();
-    const kept = await tab.page.evaluate(() => 'tab' in globalThis);
-    console.info(kept ? 'the page was kept' : 'the page was not kept');
-    if (!kept) await tab.begin();
+    expect(await leave(tab, () => served.publishNumbers(topic, 3, 4))).toBe(true);
     await untilTold(tab, 4);
     await tab.call('publish', topic, [5]);
-    await untilTold(other, 5);
     await untilTold(tab, 5);
     expect(await log(tab)).toEqual(numbers(1, 5));
-    expect(await log(other)).toEqual(numbers(1, 5));
+  });
+
+  it('that is left while another has the connection goes on where it was, kept by the browser or not', async () => {
+    const tabs = [await open(), await open()] as const;
+    await served.publishNumbers(topic, 1, 2);
+    for (const [index, tab] of tabs.entries()) {
+      const other = tabs[1 - index]!;
+      await untilTold(tab, 2 + index * 3);
+      await leave(tab, async () => {
+        await served.publishNumbers(topic, 3 + index * 3, 4 + index * 3);
+        await untilTold(other, 4 + index * 3);
+      });
+      await untilTold(tab, 4 + index * 3);
+      await tab.call('publish', topic, [5 + index * 3]);
+      for (const each of tabs) await untilTold(each, 5 + index * 3);
+    }
+    for (const tab of tabs) expect(await log(tab)).toEqual(numbers(1, 8));
   });
 
   it('that is reloaded while writes wait sends them once, in their order', async () => {
