@@ -18,6 +18,8 @@ export interface HistoryContext {
   readonly request: Request;
   /** 0 to 1, 1 excluded */
   readonly random: () => number;
+  /** Told every event, before the subscription is. */
+  readonly onEvent?: ((event: Event) => void) | undefined;
   readonly refused: (subscription: LiveSubscription, code: string) => void;
   /** It has all up to what the wire will tell next. */
   readonly joined: (subscription: LiveSubscription, wire: Wire) => void;
@@ -55,7 +57,7 @@ interface Reading {
   hurry: (() => void) | undefined;
 }
 
-export function createHistory({ request, random, refused, joined }: HistoryContext): History {
+export function createHistory({ request, random, onEvent, refused, joined }: HistoryContext): History {
   const readings = new Map<LiveSubscription, Reading>();
 
   function keepOn(reading: Reading): void {
@@ -93,7 +95,7 @@ export function createHistory({ request, random, refused, joined }: HistoryConte
     for (let attempts = 1; isWanted(); attempts += 1) {
       keepOn(reading);
       const { kept } = reading;
-      const end = await catchUp(subscription, request, isWanted);
+      const end = await catchUp(subscription, request, isWanted, onEvent);
       if (!isWanted()) break;
       if (end !== undefined && isFinal(end.trouble)) {
         readings.delete(subscription);

@@ -38,6 +38,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
 
   const history = createHistory({
     ...context,
+    onEvent: observer.onEvent,
     refused: (subscription, code) => observer.refused([subscription], code),
     joined: settle,
   });

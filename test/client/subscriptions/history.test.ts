@@ -22,11 +22,16 @@ function setUp() {
       close() {},
     };
   };
-  const { app, link, requests, errors, cut, restore } = system({ elsewhere: () => openFake, random: () => 0.999 });
+  const seen: unknown[] = [];
+  const { app, link, requests, errors, cut, restore } = system({
+    elsewhere: () => openFake,
+    random: () => 0.999,
+    onEvent: ({ data }) => seen.push(data),
+  });
   const tell = (id: string, data: unknown) =>
     line.observer?.event({ id, topic: 't', time: '2026-11-26T00:00:00.000Z', type: 'message', data });
   const open = () => line.observer?.open({ stream: '', heartbeat: 25, topics: ['t'] });
-  return { app, link, requests, errors, line, tell, open, cut, restore };
+  return { app, link, requests, errors, seen, line, tell, open, cut, restore };
 }
 
 describe('history', () => {
@@ -73,6 +78,19 @@ describe('history', () => {
     line.observer?.ready({ cursor: one });
     expect(told.subscription.state.kind).toBe('live');
     expect(requests).toHaveLength(1);
+  });
+
+  it('is told to whoever is told every event, as what comes by the line is', async () => {
+    const { app, link, line, open, tell, seen } = setUp();
+    const [one = ''] = await app.publish('t', 1);
+    const told = listen(link, 't', { after: 'earliest' });
+    await expect.poll(told.data).toEqual([1]);
+    open();
+    line.observer?.ready({ cursor: one });
+    const [two = ''] = await app.publish('t', 2);
+    tell(two, 2);
+    expect(told.data()).toEqual([1, 2]);
+    expect(seen).toEqual([1, 2]);
   });
 
   it('is tried again at once when the line is live, however long the wait would have been', async () => {
