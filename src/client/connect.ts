@@ -2,6 +2,7 @@
 import type { Event } from '../protocol/event.ts';
 import type { OpenTransport } from './connection/transport.ts';
 import { createEnvironment, type Environment } from './environment.ts';
+import { createListeners } from './listeners.ts';
 import { createRequest, type Request } from './request.ts';
 import type { Status } from './status.ts';
 import type { Subscribe } from './subscription.ts';
@@ -65,12 +66,12 @@ export function connect(options: ConnectOptions): Link {
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
   const token = createToken(options.token, onError);
   const request = createRequest({ url, fetch: send, token, clock });
-  const listeners = new Set<() => void>();
+  const listeners = createListeners(onError);
   let status: Status | undefined;
 
   function changed(): void {
     status = undefined;
-    for (const listener of listeners) listener();
+    listeners.tell();
   }
 
   const subscriptions = createSubscriptions({
@@ -113,12 +114,7 @@ export function connect(options: ConnectOptions): Link {
       status ??= read();
       return status;
     },
-    observe(listener) {
-      listeners.add(listener);
-      return () => {
-        listeners.delete(listener);
-      };
-    },
+    observe: listeners.add,
     async renewToken() {
       await token.renew();
       subscriptions.retryRefused();

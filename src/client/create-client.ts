@@ -3,14 +3,16 @@ import type { DefinitionOf } from '../protocol/definition.ts';
 import { type ConnectOptions, connect, type Link } from './connect.ts';
 import { backoff } from './connection/backoff.ts';
 import { longPoll, type Obstacle } from './connection/fallback.ts';
+import { createId } from './create-id.ts';
 import { createEnvironment } from './environment.ts';
+import { createListeners } from './listeners.ts';
 import type { Resolve } from './outbox/conflict.ts';
 import { createOutbox } from './outbox/create-outbox.ts';
 import { openIndexedDbStore } from './outbox/indexeddb-store.ts';
 import { createMemoryStore } from './outbox/memory-store.ts';
 import { type Enqueued, type Outbox, outboxName } from './outbox/outbox.ts';
 import { createOwnWrites } from './own-writes.ts';
-import { createPresence, type Presence } from './presence/presence.ts';
+import { createPresence, type HeldPresence, type Presence } from './presence/presence.ts';
 import { type Quality, qualityOf } from './quality.ts';
 import { type Collection, type CollectionOptions, openCollection } from './records/collection.ts';
 import { createRoundTrip } from './round-trip.ts';
@@ -21,7 +23,7 @@ import type { TypedCollections, TypedPublish, TypedSubscribe } from './typed-cli
 export interface ClientOptions extends Omit<ConnectOptions, 'open' | 'onEvent'> {
   /** Whose client this is, as the token's `sub` says: what waits to be written, and the connection, are shared with tabs of the same user only. */
   readonly user?: string | undefined;
-  /** Whether all tabs of this browser share one connection. Yes in pages, unless told. */
+  /** Whether all tabs of this browser share one connection. Yes in pages, unless told; never where there is a token and no `user`. */
   readonly tabs?: boolean | undefined;
   /** The most writes that wait, 1,000 unless told. */
   readonly queue?: number | undefined;
@@ -84,7 +86,9 @@ export function createClient(options: ClientOptions): Client {
   const locks = typeof navigator === 'object' ? navigator.locks : undefined;
   const Channel = typeof BroadcastChannel === 'function' ? BroadcastChannel : undefined;
   let share: SharedConnection | undefined;
-  if ((options.tabs ?? isPage) && locks !== undefined && Channel !== undefined)
+  // Whose rights the shared connection has must be known: nobody is to be told what only another may see.
+  const canShare = user !== undefined || options.token === undefined;
+  if ((options.tabs ?? isPage) && canShare && locks !== undefined && Channel !== undefined)
     share = shareConnection({ name: `${name}/tabs`, locks, Channel, hidden: environment.hidden });
 
   const fallback = longPoll();
@@ -104,7 +108,7 @@ export function createClient(options: ClientOptions): Client {
     environment: {
       clock,
       random,
-      createId: () => crypto.randomUUID(),
+      createId,
       ...(isPage && { locks }),
       ...(isPage && Channel && { openChannel: (channel: string) => new Channel(channel) }),
     },
@@ -115,14 +119,15 @@ export function createClient(options: ClientOptions): Client {
   });
   const writes = createOwnWrites(outbox, clock);
   const opened = new Map<string, Collection<Enqueued>>();
-  const presences = new Set<Presence>();
-  const listeners = new Set<() => void>();
+  const presences = new Set<HeldPresence>();
+  const listeners = createListeners(onError);
+  const returns = new Set<() => void>();
   let roundTrip: number | undefined;
   let status: ClientStatus | undefined;
 
   function changed(): void {
     status = undefined;
-    for (const listener of listeners) listener();
+    listeners.tell();
   }
 
   const measuring = createRoundTrip({
@@ -134,11 +139,17 @@ export function createClient(options: ClientOptions): Client {
       changed();
     },
   });
+  /** The server may be there again: whoever waits to ask it again need not. */
+  function tryAgain(): void {
+    outbox.wake();
+    for (const listener of [...returns]) listener();
+  }
+
   let { state } = link.status;
   observe(() => {
     if (link.status.state !== state && link.status.state === 'connected') {
       // Where streams come through again, requests do.
-      outbox.wake();
+      tryAgain();
       // Nothing was measured while there was no connection, and what was measured before it may be of another network.
       if (listeners.size > 0) measuring.start();
     }
@@ -149,7 +160,7 @@ export function createClient(options: ClientOptions): Client {
   const stopListening = environment.listen({
     network() {
       fallback.network();
-      outbox.wake();
+      tryAgain();
     },
     offline: () => undefined,
     wake() {
@@ -184,10 +195,10 @@ export function createClient(options: ClientOptions): Client {
       return status;
     },
     observe(listener) {
-      listeners.add(listener);
+      const stop = listeners.add(listener);
       if (listeners.size === 1) measuring.start();
       return () => {
-        listeners.delete(listener);
+        stop();
         if (listeners.size === 0) measuring.stop();
       };
     },
@@ -207,6 +218,10 @@ export function createClient(options: ClientOptions): Client {
         },
         // Called bare: browsers want it so.
         schedule: (callback) => queueMicrotask(callback),
+        onReturn(listener) {
+          returns.add(listener);
+          return () => returns.delete(listener);
+        },
       });
       opened.set(of, collection);
       return collection;
@@ -217,6 +232,7 @@ export function createClient(options: ClientOptions): Client {
         clock,
         random,
         hidden: environment.hidden,
+        onError,
         onClose: () => presences.delete(presence),
       });
       presences.add(presence);
@@ -225,6 +241,7 @@ export function createClient(options: ClientOptions): Client {
     async renewToken() {
       await link.renewToken();
       outbox.wake();
+      for (const presence of presences) presence.renew();
     },
     close() {
       measuring.stop();

@@ -25,7 +25,8 @@ export function createEnvironment(): Environment {
     listen({ network, offline, wake, sleep = () => undefined }) {
       const shown = () => hidden() || wake();
       const connection: unknown = typeof navigator === 'object' && 'connection' in navigator && navigator.connection;
-      // Those of the document are heard on their way down to it.
+      // Those of the document are heard on their way down to it; where there is none, this may not be asked for (workerd).
+      const capture = typeof document === 'object';
       const events = {
         online: network,
         offline,
@@ -37,7 +38,7 @@ export function createEnvironment(): Environment {
         pagehide: sleep,
       };
       const listen = (method: 'addEventListener' | 'removeEventListener') => {
-        for (const [name, listener] of Object.entries(events)) globalThis[method]?.(name, listener, { capture: true });
+        for (const [name, listener] of Object.entries(events)) globalThis[method]?.(name, listener, { capture });
         if (connection instanceof EventTarget) connection[method]('change', network);
       };
       listen('addEventListener');

@@ -117,7 +117,10 @@ async function read(response: Response, stream: boolean, now: number): Promise<A
     retryAfter,
   });
   // Of a redirect that was not followed, browsers do not tell the status.
-  if (status < 200 || (status >= 300 && status < 400)) return strange('redirect');
+  if (status < 200 || (status >= 300 && status < 400)) {
+    await body?.cancel();
+    return strange('redirect');
+  }
   if (status === 204) return { kind: 'ok', status, headers, body: undefined };
   if (stream && type.startsWith(NDJSON)) return { kind: 'ok', status, headers, body };
   if (!/^application\/(problem\+)?json\b/.test(type)) {
@@ -127,7 +130,7 @@ async function read(response: Response, stream: boolean, now: number): Promise<A
   const value = parse(await readText(body));
   if (value === undefined) return strange('body');
   if (status < 300) return { kind: 'ok', status, headers, body: value };
-  if (!isProblem(value)) return strange('status');
+  if (!type.includes('problem') || !isProblem(value)) return strange('status');
   return { kind: 'refused', code: value.code, status, problem: { ...value, status }, retryAfter };
 }
 

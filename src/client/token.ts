@@ -25,7 +25,7 @@ export function createToken(option: TokenOption | undefined, onError: (error: un
 
   async function ask(): Promise<string | undefined | false> {
     try {
-      present = typeof option === 'function' ? await option() : option;
+      present = typeof option === 'function' ? await inTime(option()) : option;
       known = true;
       return present;
     } catch (error) {
@@ -45,4 +45,19 @@ export function createToken(option: TokenOption | undefined, onError: (error: un
     get: async () => (known ? present : fresh()),
     renew: async (used) => (used && known && present !== used && !asking ? present : fresh()),
   };
+}
+
+/** How long the application's function may take, in ms. */
+const ASKING_MS = 30_000;
+
+async function inTime<Value>(value: Value | Promise<Value>): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the token function did not answer')), ASKING_MS);
+  });
+  try {
+    return await Promise.race([value, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -28,10 +28,23 @@ export function readEventInputs(
   const result = publishSchema.safeParse(value);
   if (!result.success) return { ok: false, reason: 'shape', issues: result.error.issues };
   const events: readonly EventInput[] = Array.isArray(result.data) ? result.data : [result.data];
-  if (bytes > eventBytes && events.some((event) => byteLength(event) > eventBytes)) {
-    return { ok: false, reason: 'size', detail: `An event has at most ${eventBytes} bytes.` };
+  const listed = Array.isArray(value);
+  const read = types === undefined ? { ok: true as const, events } : readDefined(events, types, listed);
+  // What came over HTTP is JSON, and as large as it was. What code gives, or a schema makes, may be anything.
+  return read.ok && (types !== undefined || bytes > eventBytes) ? measure(read.events, eventBytes, listed) : read;
+}
+
+/** Whether every event can be stored. */
+function measure(events: readonly EventInput[], eventBytes: number, listed: boolean): EventInputs {
+  for (const [index, event] of events.entries()) {
+    if (JSON.stringify(event.data) === undefined) {
+      const path = [...(listed ? [index] : []), 'data'];
+      return { ok: false, reason: 'shape', issues: [{ code: 'custom', path, message: 'not JSON', input: undefined }] };
+    }
+    if (byteLength(event) > eventBytes)
+      return { ok: false, reason: 'size', detail: `An event has at most ${eventBytes} bytes.` };
   }
-  return types === undefined ? { ok: true, events } : readDefined(events, types, Array.isArray(value));
+  return { ok: true, events };
 }
 
 /** @param listed whether they came in a list: then the issues say where in it */

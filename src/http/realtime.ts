@@ -84,9 +84,10 @@ export interface DefinedBy<Options extends RealtimeOptions> {
     : Nothing;
   readonly events: {
     readonly [Pattern in keyof Options['events'] & string]: {
-      readonly [Type in keyof NonNullable<Options['events']>[Pattern] & string]: z.output<
-        NonNullable<Options['events']>[Pattern][Type]
-      >;
+      readonly [Type in keyof NonNullable<Options['events']>[Pattern] & string]: {
+        readonly input: z.input<NonNullable<Options['events']>[Pattern][Type]>;
+        readonly output: z.output<NonNullable<Options['events']>[Pattern][Type]>;
+      };
     };
   };
 }

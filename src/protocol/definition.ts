@@ -12,11 +12,17 @@ export interface RecordTypes {
   readonly patch: object;
 }
 
+/** The data of one type of events: as they may be published, and as they are read. */
+export interface EventData {
+  readonly input: unknown;
+  readonly output: unknown;
+}
+
 export interface Definition {
   /** By name. */
   readonly collections: { readonly [name: string]: RecordTypes };
   /** The data of events, by topic pattern (protocol section 4.2) and type. */
-  readonly events: { readonly [pattern: string]: { readonly [type: string]: unknown } };
+  readonly events: { readonly [pattern: string]: { readonly [type: string]: EventData } };
 }
 
 declare const definition: unique symbol;
@@ -52,9 +58,14 @@ type DataByType<Of extends Definition, Topic extends string> = {
   [Pattern in keyof Of['events'] & string]: Topic extends TopicIn<Pattern> ? Of['events'][Pattern] : never;
 }[keyof Of['events'] & string];
 
-type EventsByType<Types> = {
-  [Type in keyof Types & string]: Omit<Event<Types[Type]>, 'type'> & { readonly type: Type };
-}[keyof Types & string];
+/** Of several patterns, each for itself. */
+type EventsByType<Types> = Types extends unknown
+  ? {
+      [Type in keyof Types & string]: Omit<Event<DataIn<Types[Type]>>, 'type'> & { readonly type: Type };
+    }[keyof Types & string]
+  : never;
+
+type DataIn<Data> = Data extends { readonly output: infer Output } ? Output : never;
 
 /** The events of a topic: told apart by their `type`. Of a collection, the changes of its records. */
 export type EventOf<Of extends Definition, Topic extends string> = Topic extends keyof Of['collections']
@@ -63,22 +74,28 @@ export type EventOf<Of extends Definition, Topic extends string> = Topic extends
     ? Event
     : EventsByType<DataByType<Of, Topic>>;
 
-type InputsByType<Types> = {
-  [Type in keyof Types & string]: {
-    readonly type: Type;
-    readonly data: Types[Type];
-    readonly key?: string;
-    readonly version?: number;
-  };
-}[keyof Types & string];
+type InputsByType<Types> = Types extends unknown
+  ? {
+      [Type in keyof Types & string]: {
+        readonly type: Type;
+        readonly data: Types[Type] extends { readonly input: infer Input } ? Input : never;
+        readonly key?: string;
+        readonly version?: number;
+      };
+    }[keyof Types & string]
+  : never;
 
 /** What may be published to a topic. */
 export type InputOf<Of extends Definition, Topic extends string> = [DataByType<Of, Topic>] extends [never]
   ? { readonly type?: string; readonly data: unknown; readonly key?: string; readonly version?: number }
   : InputsByType<DataByType<Of, Topic>>;
 
+type ChangesByType<Types> = {
+  [Type in keyof Types & string]: Omit<Event<Types[Type]>, 'type'> & { readonly type: Type };
+}[keyof Types & string];
+
 /** A change of a record (protocol section 6.6). */
-export type ChangeOf<Record> = EventsByType<{
+export type ChangeOf<Record> = ChangesByType<{
   readonly insert: { readonly new: Record; readonly version: number; readonly omitted?: readonly string[] };
   readonly update: {
     readonly new: Record;

@@ -8,7 +8,8 @@ export const CHROMIUM = findProgram(
   'apt-get install chromium',
 );
 
-export function launchChromium(): Promise<Browser> {
+/** @param flags more of them */
+export function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   if (CHROMIUM === undefined) throw new Error('there is no Chromium: guard the tests with describe.skipIf');
   return chromium.launch({
     executablePath: CHROMIUM,
@@ -18,6 +19,7 @@ export function launchChromium(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--no-first-run',
+      ...flags,
     ],
   });
 }

@@ -14,7 +14,11 @@ export function endOf(answer: Answer, topics: readonly TopicRequest[]): Transpor
     trouble: answer,
     retryAfter: 'retryAfter' in answer ? answer.retryAfter : undefined,
     // What is wrong with a topic is told at `topics.2`, or below it; of a change, at `add.2`.
-    refused: errors?.flatMap(({ path }) => topics[Number(path.split('.')[1])]?.topic ?? []),
+    refused: errors?.flatMap(({ path }) => {
+      const [, place, member] = path.split('.');
+      const topic = topics[Number(place)]?.topic;
+      return topic === undefined ? [] : { topic, presence: member === 'presence' };
+    }),
   };
 }
 

@@ -13,14 +13,14 @@ import { createLineWatch } from './line-watch.ts';
 import { type ConnectionEvent, type ConnectionState, step } from './state.ts';
 import { openStream } from './stream-transport.ts';
 import { createTopicSync, type WantedTopic } from './topic-sync.ts';
-import type { OpenTransport, Transport, TransportEnd, TransportObserver } from './transport.ts';
+import type { OpenTransport, RefusedTopic, Transport, TransportEnd, TransportObserver } from './transport.ts';
 
 export interface ConnectionObserver extends Omit<TransportObserver, 'open' | 'expiring' | 'ended'> {
   wanted(): readonly WantedTopic[];
   /** The state, the transport or what is known of the line has changed. */
   changed(): void;
-  /** The server does not serve this topic to this client; it must not be wanted any more. */
-  refused(topic: string, code: string): void;
+  /** The server does not serve this topic, or only its presence, to this client; it must not be wanted any more. */
+  refused(topic: string, code: string, presence?: boolean): void;
   /** The server allows fewer topics than are wanted. */
   tooMany(topics: number): void;
 }
@@ -60,6 +60,9 @@ const SILENT: TransportEnd = { trouble: { kind: 'lost', why: 'silent' } };
 /** How long it may take until a line works, in ms. */
 const OPENING_MS = 10_000;
 
+/** A token is not renewed twice within so many ms. */
+const RENEW_MS = 15_000;
+
 /** How long an answer that is to show that the server is there may take, in ms. */
 const PROBE_TIMEOUT_MS = 4000;
 
@@ -68,6 +71,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
   let state: ConnectionState = { kind: 'disconnected' };
   let transport: Transport | undefined;
   let lastHeartbeat: number | undefined;
+  let renewedAt = 0;
   let wasOffline = false;
   let due: ReturnType<typeof setTimeout> | undefined;
   let opening: ReturnType<typeof setTimeout> | undefined;
@@ -152,9 +156,9 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     if (code === 'too-many-topics') observer.tooMany(left - 1);
     // Where the server does not say which, it is any of them: then it may be the only one there is.
     else
-      for (const topic of topics.length === 1 ? topics.map((each) => each.topic) : (refused ?? []))
-        observer.refused(topic, code);
-    return observer.wanted().length < left;
+      for (const { topic, presence } of refused?.length ? refused : topics.length === 1 ? topics.map(only) : [])
+        observer.refused(topic, code, presence);
+    return observer.wanted().length < left || refused?.some(({ presence }) => presence) === true;
   }
 
   async function isAnswered(): Promise<boolean> {
@@ -175,6 +179,9 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
   /** Puts the stream under a fresh token before the present one ends. */
   async function renew(): Promise<void> {
     const renewed = transport;
+    // The notice of a token that lives shorter comes at once, again and again.
+    if (clock() - renewedAt < RENEW_MS) return;
+    renewedAt = clock();
     const used = await token.get();
     const fresh = typeof used === 'string' && (await token.renew(used));
     // Without another one the server ends the stream in time, and the next attempt shows what comes of it.
@@ -208,6 +215,8 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     },
   };
 }
+
+const only = ({ topic }: WantedTopic): RefusedTopic => ({ topic });
 
 /** Whether the whole token is refused, and not some topics for the want of one. */
 function isOfToken({ trouble, refused = [] }: TransportEnd): boolean {

@@ -23,8 +23,9 @@ export interface Fallback {
 }
 
 /** How long the first bytes of a stream may take, in ms, before another request is sent to see whether it is answered. */
-const FIRST_BYTES_MS = 4000;
+const FIRST_BYTES_MS = 3000;
 const PROBE_TIMEOUT_MS = 4000;
+const AFTER_ANSWER_MS = 1000;
 const FIRST_AGAIN_MS = 60_000;
 const LAST_AGAIN_MS = 15 * 60_000;
 
@@ -80,6 +81,8 @@ export function longPoll(): Fallback {
     // Nothing came yet: whether that is the stream's fault, another request tells.
     const late = setTimeout(async () => {
       const { kind } = await context.request('GET', '/healthz', { timeout: PROBE_TIMEOUT_MS });
+      // Both may have waited for the same token: then the stream was only just asked for.
+      await new Promise((resolve) => setTimeout(resolve, AFTER_ANSWER_MS));
       if (!isOver && (kind === 'ok' || kind === 'refused')) obstruct('first-bytes-late');
     }, FIRST_BYTES_MS);
     const transport: Transport = openStream(
@@ -89,6 +92,7 @@ export function longPoll(): Fallback {
         open(data) {
           isOver = true;
           clearTimeout(late);
+          again = FIRST_AGAIN_MS / 2;
           observer.open(data);
         },
         heartbeat(beat) {

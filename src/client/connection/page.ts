@@ -27,5 +27,13 @@ export async function readPage(
 }
 
 function isPage(body: unknown): body is Page {
-  return typeof body === 'object' && body !== null && 'events' in body && 'cursor' in body;
+  return (
+    typeof body === 'object' &&
+    body !== null &&
+    'cursor' in body &&
+    typeof body.cursor === 'string' &&
+    'events' in body &&
+    Array.isArray(body.events) &&
+    body.events.every((event) => typeof event === 'object' && event !== null)
+  );
 }

@@ -31,12 +31,22 @@ export const openPoll: OpenTransport = (topics, observer, { request, clock }) =>
       });
       if (done) return;
       if (signal.aborted) polling = new AbortController();
-      else if (!('trouble' in page)) take(page, asked);
+      else if (!('trouble' in page)) tryToTake(page, asked);
       else if (seconds > LEAST_WAIT_S && isCut(page)) wait = Math.max(LEAST_WAIT_S, wait >> 1);
       else {
         done = true;
         observer.ended(page);
       }
+    }
+  }
+
+  function tryToTake(page: Page, asked: readonly TopicRequest[]): void {
+    try {
+      take(page, asked);
+    } catch {
+      // An event without a place: whoever answers here is not a server of this protocol.
+      done = true;
+      observer.ended({ trouble: { kind: 'lost', why: 'malformed' } });
     }
   }
 

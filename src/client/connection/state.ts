@@ -71,6 +71,9 @@ export interface StepContext {
   readonly random: () => number;
 }
 
+/** The longest that anybody may ask us to wait, in ms. */
+const LONGEST_ASKED_MS = 600_000;
+
 /** A connection that has lasted so long, in ms, makes earlier failures forgotten. A shorter one may be part of the trouble. */
 export const LASTING_MS = 5000;
 
@@ -92,7 +95,8 @@ function retry(
   { trouble, retryAfter }: { readonly trouble: Trouble; readonly retryAfter?: number | undefined },
   { now, random }: StepContext,
 ): Step {
-  const asked = retryAfter ?? 0;
+  // Who asks for more may not be the server at all.
+  const asked = Math.min(retryAfter ?? 0, LONGEST_ASKED_MS);
   // The `retry` of a `$close` is spread by the server already; a `Retry-After` is the same for everybody. 0: there is nothing to wait for.
   const isSpread = retryAfter === 0 || (trouble.kind === 'closed' && asked > 0);
   const spread = isSpread ? 0 : Math.min(backoff(failures, random), asked > 0 ? 1000 : 30_000);
@@ -137,7 +141,6 @@ const TABLE: Table = {
   disconnected: {
     ...STAY,
     connect: () => ({ state: { kind: 'connecting' }, command: 'open' }),
-    disconnect: () => stay({ kind: 'disconnected' }),
   },
   connecting: {
     ...END,

@@ -10,6 +10,7 @@ import type { OpenTransport, TransportEnd } from './transport.ts';
 type ControlLine = { [Name in keyof ControlData]: { readonly control: Name } & ControlData[Name] }[keyof ControlData];
 
 type Told = Exclude<keyof ControlData, 'close'>;
+const TOLD: readonly Told[] = ['open', 'ready', 'gap', 'heartbeat', 'presence', 'expiring'];
 
 /** A control event that is not known is of a later version, and may be passed over. */
 function tellControl<Name extends Told>(
@@ -17,7 +18,8 @@ function tellControl<Name extends Told>(
   name: Name,
   data: ControlData[Name],
 ): void {
-  observer[name]?.(data);
+  // Of a later version's, nothing is known here.
+  if (TOLD.includes(name)) observer[name]?.(data);
 }
 
 export const openStream: OpenTransport = (topics, observer, { request, clock }) => {
@@ -48,7 +50,7 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
       return;
     }
     if (value.control === 'close') {
-      end({ trouble: { kind: 'closed', reason: value.reason }, retryAfter: value.retry });
+      end({ trouble: { kind: 'closed', reason: value.reason }, retryAfter: value.retry || undefined });
       return;
     }
     if (value.control === 'open') path = `/v1/streams/${value.stream}`;
@@ -91,7 +93,9 @@ export const openStream: OpenTransport = (topics, observer, { request, clock }) 
     async change(add, remove) {
       const answer = !path || done ? undefined : await request('PATCH', path, { body: { add, remove }, signal });
       if (answer?.kind === 'ok') return undefined;
-      return answer ? endOf(answer, add) : { trouble: { kind: 'lost', why: 'ended' } };
+      // Where the stream is not there any more, that says nothing of the topics.
+      const isGone = !answer || (answer.kind === 'refused' && answer.status === 404);
+      return isGone ? { trouble: { kind: 'lost', why: 'ended' } } : endOf(answer, add);
     },
     async renew() {
       return path !== undefined && (await request('PUT', `${path}/token`, { signal })).kind === 'ok';

@@ -30,12 +30,17 @@ export type TransportObserver = {
   ended(end: TransportEnd): void;
 };
 
+export interface RefusedTopic {
+  readonly topic: string;
+  readonly presence?: boolean | undefined;
+}
+
 export interface TransportEnd {
   readonly trouble: Trouble;
   /** ms */
   readonly retryAfter?: number | undefined;
-  /** Which of the topics that were asked for the server does not serve. */
-  readonly refused?: readonly string[] | undefined;
+  /** Which of the topics that were asked for the server does not serve, or only their presence. */
+  readonly refused?: readonly RefusedTopic[] | undefined;
 }
 
 export interface Transport {

@@ -1,4 +1,5 @@
 /** What each member is doing at the moment (typing, pointing): told by ephemeral events, and forgotten when nothing more is heard. */
+import { createListeners } from '../listeners.ts';
 import type { Request } from '../request.ts';
 import type { Subscribe } from '../subscription.ts';
 import { createThrottle } from './throttle.ts';
@@ -33,16 +34,20 @@ export interface FleetingContext {
   readonly clock: () => number;
   /** Told when it was closed, so that nobody keeps it. */
   readonly onClose: () => void;
+  /** Told of what goes wrong where nobody else can be told. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** Needs the right to publish to the topic, to send. */
 export function createFleeting<Data>(
   { topic, type, member, every, lasts }: FleetingOptions,
-  { request, subscribe, clock, onClose }: FleetingContext,
+  { request, subscribe, clock, onClose, onError }: FleetingContext,
 ): Fleeting<Data> {
   let values: ReadonlyMap<string, Data> = new Map();
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
-  const listeners = new Set<() => void>();
+  const listeners = createListeners(onError);
+  let isClosed = false;
+  let isRefused = false;
 
   function set(of: string, data: Data | undefined): void {
     clearTimeout(timers.get(of));
@@ -57,7 +62,7 @@ export function createFleeting<Data>(
       );
     }
     values = next;
-    for (const listener of listeners) listener();
+    listeners.tell();
     const [oldest] = values.keys();
     if (values.size > MOST && oldest !== undefined) set(oldest, undefined);
   }
@@ -73,21 +78,24 @@ export function createFleeting<Data>(
       },
     },
   );
-  const throttle = createThrottle<Data>(every, clock, (data) => {
+  const throttle = createThrottle<Data>(every, clock, async (data) => {
     const body = { type, data, key: member, ephemeral: true };
-    void request('POST', `/v1/topics/${encodeURIComponent(topic)}/events`, { body });
+    const answer = await request('POST', `/v1/topics/${encodeURIComponent(topic)}/events`, { body });
+    // Said once: without the right to publish, or where the topic's definition has no such events, nobody will ever see them.
+    if (answer.kind === 'refused' && !isRefused) onError(new Error(`${type} on ${topic}: ${answer.code}`));
+    isRefused = answer.kind === 'refused';
   });
 
   return {
     get values() {
       return values;
     },
-    observe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+    observe: listeners.add,
+    send(data) {
+      if (!isClosed) throttle.send(data);
     },
-    send: throttle.send,
     close() {
+      isClosed = true;
       subscription.close();
       throttle.cancel();
       for (const timer of timers.values()) clearTimeout(timer);

@@ -30,6 +30,9 @@ export interface MembershipContext {
   readonly onChange: () => void;
 }
 
+/** The longest that anybody may ask us to wait, in ms. */
+const LONGEST_ASKED_MS = 600_000;
+
 /** In s. A page that nobody sees may have to wait a minute for its timers. */
 const TTL_S = 45;
 const HIDDEN_TTL_S = 150;
@@ -51,8 +54,8 @@ export function createMembership(
   let told = first;
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Counts renewals, so that the answer of an earlier one plans nothing. */
-  let turn = 0;
+  let busy = false;
+  let again = false;
 
   function enter(next: MembershipState): void {
     if (state.kind === next.kind) return;
@@ -61,25 +64,28 @@ export function createMembership(
   }
 
   async function put(): Promise<void> {
-    turn += 1;
-    const of = turn;
+    again = busy;
+    if (busy) return;
+    busy = true;
     clearTimeout(timer);
     const ttl = hidden() ? HIDDEN_TTL_S : TTL_S;
     const answer = await request('PUT', path, { body: { state: told, ttl } });
-    if (of !== turn || state.kind === 'left') return;
+    busy = false;
+    if (state.kind === 'left') return;
     if (answer.kind === 'ok') {
       failures = 0;
-      enter({ kind: 'present' });
       timer = setTimeout(() => void put(), (ttl / 3) * 1000);
-      return;
+      enter({ kind: 'present' });
+    } else {
+      const { trouble, retryAfter = 0 } = endOf(answer, []);
+      if (isFinal(trouble)) enter({ kind: 'refused', code: trouble.code });
+      else {
+        failures += 1;
+        timer = setTimeout(() => void put(), Math.min(retryAfter, LONGEST_ASKED_MS) + backoff(failures, random));
+      }
     }
-    const { trouble, retryAfter = 0 } = endOf(answer, []);
-    if (isFinal(trouble)) {
-      enter({ kind: 'refused', code: trouble.code });
-      return;
-    }
-    failures += 1;
-    timer = setTimeout(() => void put(), retryAfter + backoff(failures, random));
+    // What was told meanwhile is told after it.
+    if (again) void put();
   }
 
   const throttle = createThrottle<void>(UPDATE_EVERY_MS, clock, () => void put());

@@ -1,5 +1,7 @@
 /** Who is at a topic: members as the server tells them, and memberships of our own (protocol section 5). */
 import type { Link } from '../connect.ts';
+import { createListeners } from '../listeners.ts';
+import type { Request } from '../request.ts';
 import type { PresenceChange, PresentMember, Subscription, SubscriptionState } from '../subscription.ts';
 import { createFleeting, type Fleeting } from './fleeting.ts';
 import { createMembership, type HeldMembership, type Membership } from './membership.ts';
@@ -21,7 +23,14 @@ export interface Presence {
   close(): void;
 }
 
+export interface HeldPresence extends Presence {
+  /** Renews all memberships now, also those that were refused: there is another token. */
+  renew(): void;
+}
+
 export interface PresenceContext {
+  /** Told of what goes wrong where nobody else can be told. */
+  readonly onError: (error: unknown) => void;
   readonly link: Pick<Link, 'subscribe' | 'request' | 'status' | 'observe'>;
   readonly clock: () => number;
   readonly random: () => number;
@@ -30,15 +39,22 @@ export interface PresenceContext {
   readonly onClose?: () => void;
 }
 
+const CLOSED = 'this presence was closed';
+
 /** How often members are asked for where there is no stream to tell them, in ms. */
 const ASK_MS = 5000;
 
-export function createPresence(topic: string, { link, clock, random, hidden, onClose }: PresenceContext): Presence {
+export function createPresence(
+  topic: string,
+  { link, clock, random, hidden, onError, onClose }: PresenceContext,
+): HeldPresence {
   const { request, subscribe } = link;
   const known = new Map<string, PresentMember>();
-  const listeners = new Set<() => void>();
+  const listeners = createListeners(onError);
   const memberships = new Set<HeldMembership>();
   const closing = new Set<{ close(): void }>();
+  const turns = new Map<string, ReturnType<Request>>();
+  let isClosed = false;
   let members: readonly PresentMember[] | undefined;
   /** Whether a sync is not complete yet. */
   let partial = false;
@@ -46,7 +62,7 @@ export function createPresence(topic: string, { link, clock, random, hidden, onC
 
   function changed(): void {
     members = undefined;
-    for (const listener of listeners) listener();
+    listeners.tell();
   }
 
   function take(change: PresenceChange): void {
@@ -68,9 +84,28 @@ export function createPresence(topic: string, { link, clock, random, hidden, onC
   async function ask(): Promise<void> {
     const answer = await request('GET', `/v1/presence/${encodeURIComponent(topic)}`);
     if (link.status.transport !== 'poll' || subscription.state.kind === 'closed') return;
+    partial = false;
     if (answer.kind === 'ok' && isMembers(answer.body)) take({ topic, change: 'sync', members: answer.body.members });
     asking = setTimeout(() => void ask(), ASK_MS);
   }
+
+  function onState(): void {
+    // What is left of a sync comes from nowhere when the connection is another one: it begins anew.
+    partial = false;
+    changed();
+  }
+
+  /** One request of a member after the other: what is asked for last is what counts. */
+  const inTurn: Request = (method, path, options) => {
+    const send = () => request(method, path, options);
+    const before = turns.get(path);
+    const done = before === undefined ? send() : before.then(send);
+    turns.set(path, done);
+    void done.finally(() => {
+      if (turns.get(path) === done) turns.delete(path);
+    });
+    return done;
+  };
 
   let { state, transport } = link.status;
   const stopObserving = link.observe(() => {
@@ -83,12 +118,16 @@ export function createPresence(topic: string, { link, clock, random, hidden, onC
     if (now.state !== state && now.state === 'connected') for (const membership of memberships) membership.renew();
     ({ state, transport } = now);
   });
-  const subscription: Subscription = subscribe(topic, { presence: true }, { onPresence: take, onState: changed });
+  const subscription: Subscription = subscribe(topic, { presence: true }, { onPresence: take, onState });
   if (transport === 'poll') void ask();
 
   function fleeting<Data>(type: string, member: string, every: number, lasts: number): Fleeting<Data> {
+    if (isClosed) throw new TypeError(CLOSED);
     const onClose = () => closing.delete(made);
-    const made = createFleeting<Data>({ topic, type, member, every, lasts }, { request, subscribe, clock, onClose });
+    const made = createFleeting<Data>(
+      { topic, type, member, every, lasts },
+      { request, subscribe, clock, onClose, onError },
+    );
     closing.add(made);
     return made;
   }
@@ -102,13 +141,11 @@ export function createPresence(topic: string, { link, clock, random, hidden, onC
     get state() {
       return subscription.state;
     },
-    observe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    observe: listeners.add,
     join(member, first) {
+      if (isClosed) throw new TypeError(CLOSED);
       const made = createMembership(topic, member, first ?? null, {
-        request,
+        request: inTurn,
         clock,
         random,
         hidden,
@@ -122,7 +159,11 @@ export function createPresence(topic: string, { link, clock, random, hidden, onC
     },
     typing: (member) => fleeting('typing', member, 2000, 5000),
     cursors: (member) => fleeting('cursor', member, 100, 10_000),
+    renew() {
+      for (const membership of memberships) membership.renew();
+    },
     close() {
+      isClosed = true;
       stopObserving();
       clearTimeout(asking);
       subscription.close();

@@ -10,7 +10,7 @@ export interface Throttle<Value> {
 export function createThrottle<Value>(
   every: number,
   clock: () => number,
-  out: (value: Value) => void,
+  out: (value: Value) => unknown,
 ): Throttle<Value> {
   let last = Number.NEGATIVE_INFINITY;
   let timer: ReturnType<typeof setTimeout> | undefined;

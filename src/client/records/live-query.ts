@@ -68,6 +68,8 @@ export interface QueryContext {
   readonly mutations: Mutations;
   /** How long to wait before the next try, in ms. @param failures how many have failed in a row: 0 is as 1 */
   readonly retryDelay: (failures: number) => number;
+  /** Calls whenever a server that was not reached may be there again. @returns ends it */
+  readonly onReturn?: ((listener: () => void) => () => void) | undefined;
   /** ms since whenever */
   readonly clock: () => number;
   /** Calls once after so many ms, unless the answer is called first. */
@@ -99,7 +101,7 @@ const LOADING: QuerySnapshot = { rows: [], state: { kind: 'loading' }, more: fal
 
 /** @param onStop told when it has let go of everything; it begins anew when somebody listens again */
 export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?: () => void): LiveQuery {
-  const { request, subscribe, mutations, retryDelay, clock, delay, schedule } = context;
+  const { request, subscribe, mutations, retryDelay, onReturn, clock, delay, schedule } = context;
   const { collection, filters, limit, only } = plan;
   const room = limit + Math.min(RESERVE, limit - 1);
   const open = () => createRecordSet({ ...plan, room }, (mutation) => mutations.shown?.(mutation));
@@ -177,7 +179,19 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
     if (state.kind !== 'loading') become({ kind: 'waiting' });
     if (clock() - begun > CALM_MS) attempts = 0;
     if (attempts === 0 && least === undefined) void list();
-    else cancel = delay(() => void list(), Math.max(least ?? 0, retryDelay(attempts)));
+    else {
+      const now = () => {
+        cancel?.();
+        void list();
+      };
+      const stopWaiting = delay(now, Math.max(least ?? 0, retryDelay(attempts)));
+      // Unless the server asked for patience, it is tried at once when it may be there again.
+      const stopListening = least === 0 ? onReturn?.(now) : undefined;
+      cancel = () => {
+        stopWaiting();
+        stopListening?.();
+      };
+    }
     attempts += 1;
   }
 

@@ -60,8 +60,8 @@ export interface LiveSubscription<Data = unknown> extends Subscription<Data>, Pl
   wire: Wire | undefined;
   /** Whether it takes nothing from the wire yet: it reads history by itself, or wants none, and the wire is not live. */
   joining: boolean;
-  /** The wire that it reads history for. */
-  reading: Wire | undefined;
+  /** History is read for it, as long as it is this object. */
+  reading: object | undefined;
   /** Takes an event, unless it has it. @param at where it stands in the log; absent for an ephemeral one */
   take(event: Event, at?: Cursor): void;
   /** Everything up to here was told, or was not chosen. */
@@ -100,7 +100,7 @@ export function createLiveSubscription<Data>(
     }
   }
 
-  return {
+  const self: LiveSubscription<Data> = {
     topic,
     shape: JSON.stringify(parameters),
     presence,
@@ -144,7 +144,7 @@ export function createLiveSubscription<Data>(
       if (observer.onGap) call(() => observer.onGap?.(gap));
       else if (beginsWithHistory && !start.after?.includes('-')) {
         position = undefined;
-        this.wire = undefined;
+        self.wire = undefined;
         changed();
       }
     },
@@ -160,6 +160,7 @@ export function createLiveSubscription<Data>(
     close() {
       if (state.kind === 'closed') return;
       state = { kind: 'closed' };
+      self.reading = undefined;
       for (const { wake } of loops) wake();
       changed();
     },
@@ -187,4 +188,5 @@ export function createLiveSubscription<Data>(
       }
     },
   };
+  return self;
 }

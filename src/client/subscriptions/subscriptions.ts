@@ -36,6 +36,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   const all = new Set<LiveSubscription>();
   let mostTopics = options.topics;
   let planned = false;
+  let isClosed = false;
   const observer: TopicStreamObserver = {
     changed: onChange,
     onEvent: options.onEvent,
@@ -83,6 +84,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     subscribe(topic, subscribeOptions = {}, observer = {}) {
       const subscription = createLiveSubscription(topic, subscribeOptions, observer, { changed, onError });
       all.add(subscription);
+      if (isClosed) subscription.close();
       changed();
       return subscription;
     },
@@ -95,6 +97,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       for (const { connection } of streams) connection.reopen();
     },
     close() {
+      isClosed = true;
       for (const subscription of all) subscription.close();
       apply();
     },

@@ -36,6 +36,8 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
 
   function join(subscription: LiveSubscription, wire: Wire): void {
     subscription.wire = wire;
+    subscription.reading = undefined;
+    if (subscription.presence) wire.tellMembers();
     subscription.enter({ kind: 'waiting' });
     subscription.joining = !subscription.presenceOnly;
     settle(subscription, wire);
@@ -45,7 +47,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
   function settle(subscription: LiveSubscription, wire: Wire): void {
     if (!wire.live) return;
     if (subscription.joining && subscription.history()) {
-      if (subscription.reading !== wire) void read(subscription, wire);
+      if (!subscription.reading) void read(subscription, wire);
       return;
     }
     const at = wire.position();
@@ -64,27 +66,33 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
    * so what was kept goes on from them. The wire itself is never set back: nobody could tell what it says of before from what it says of after.
    */
   async function read(subscription: LiveSubscription, wire: Wire): Promise<void> {
-    const isWanted = () => subscription.wire === wire;
-    subscription.reading = wire;
-    for (let failures = 1; isWanted() && wire.live && subscription.joining; ) {
+    const token = {};
+    subscription.reading = token;
+    const isWanted = () => subscription.reading === token;
+    for (let failures = 1; isWanted(); ) {
       wire.kept ??= [];
       const { kept } = wire;
-      const end = await catchUp(subscription, request, () => isWanted() && !subscription.suspended());
-      if (!isWanted()) break;
+      const isWelcome = () => isWanted() && !subscription.suspended();
+      const end = await catchUp(subscription, request, isWelcome, observer.onEvent);
+      if (!isWanted()) return;
       if (subscription.suspended()) {
         // It joins again when there is room.
         subscription.wire = undefined;
-      } else if (end && isFinal(end.trouble)) {
+        return;
+      }
+      if (end && isFinal(end.trouble)) {
         observer.refused([subscription], end.trouble.code);
-      } else if (end) {
+        return;
+      }
+      if (end) {
         await new Promise((resolve) => setTimeout(resolve, backoff(failures, random)));
         failures += 1;
       } else if (kept === wire.kept) {
         for (const [event, at] of kept) subscription.take(event, at);
+        subscription.reading = undefined;
         begin(subscription, wire);
       }
     }
-    if (subscription.reading === wire) subscription.reading = undefined;
   }
 
   function take(event: Event): void {
@@ -148,16 +156,29 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
           if (presence) tellPresence(change);
       },
       changed() {
-        if (connection.view().state.kind !== 'connected') {
+        const { state } = connection.view();
+        if (state.kind !== 'connected') {
           for (const wire of wires.values()) {
             wire.live = false;
             wire.kept = undefined;
-            for (const { enter } of wire.subscriptions) enter({ kind: 'waiting' });
+            for (const subscription of wire.subscriptions) {
+              subscription.reading = undefined;
+              subscription.enter({ kind: 'waiting' });
+            }
           }
         }
+        // Without another token nothing can be had.
+        if (state.kind === 'disconnected' && state.trouble?.kind === 'refused')
+          observer.refused(
+            [...wires.values()].flatMap(({ subscriptions }) => subscriptions),
+            state.trouble.code,
+          );
         observer.changed();
       },
-      refused: (topic, code) => observer.refused(wires.get(topic)?.subscriptions ?? [], code),
+      refused(topic, code, presence) {
+        const subscriptions = wires.get(topic)?.subscriptions ?? [];
+        observer.refused(presence ? subscriptions.filter((each) => each.presence) : subscriptions, code);
+      },
       tooMany: observer.tooMany,
     },
     context,
@@ -172,7 +193,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
           const present = before.get(topic);
           const wire = present?.shape === shape ? present : createWire(topic, shape);
           wire.subscriptions = subscriptions;
-          wire.setPresence(subscriptions.filter(({ presence }) => presence).length);
+          wire.setPresence(subscriptions.some(({ presence }) => presence));
           return [topic, wire] as const;
         }),
       );

@@ -27,8 +27,10 @@ export interface Wire extends WantedTopic {
   position(): Cursor | undefined;
   /** What came while somebody read history, to be told after it. Another list, where what was kept is not all any more. */
   kept: (readonly [Event, Cursor])[] | undefined;
-  /** Whether to ask for presence too, and from how many on it is wanted: whoever comes later has to be told of all members first. */
-  setPresence(wanted: number): void;
+  /** Whether to ask for presence too. */
+  setPresence(wanted: boolean): void;
+  /** Whoever comes later has to be told of all members first: a topic that is read anew begins with them. */
+  tellMembers(): void;
   /** Takes in an event. @throws SyntaxError when the id is none of ours: then whoever sent it is not to be believed */
   arrive(id: string): { readonly arrival: Arrival; readonly at: Cursor };
   /** Everything up to these positions was told. Of another log than the events so far it is not believed: a gap would say so. */
@@ -40,8 +42,7 @@ export interface Wire extends WantedTopic {
 /** @param shape what is asked for of the topic, besides where to begin, as JSON */
 export function createWire(topic: string, shape: string): Wire {
   let mark = {};
-  /** How many want to be told of members. */
-  let presence = 0;
+  let presence = false;
   /** Several where names cannot be told apart; then only the server knows which it is. */
   let positions: readonly Cursor[] = [];
   /** Up to here nothing was left out since the reading began: what comes from before is a repetition. Beyond, it may be missing. */
@@ -64,12 +65,14 @@ export function createWire(topic: string, shape: string): Wire {
     mark: () => mark,
     request() {
       const after = positions.length > 0 ? formatCompoundCursor(positions) : 'latest';
-      return { topic, after, ...JSON.parse(shape), presence: presence > 0 || undefined };
+      return { topic, after, ...JSON.parse(shape), presence: presence || undefined };
     },
     setPresence(wanted) {
-      // A topic that is read anew begins with all of its members.
-      if (wanted > presence || wanted === 0) mark = wanted === presence ? mark : {};
+      if (wanted !== presence) mark = {};
       presence = wanted;
+    },
+    tellMembers() {
+      mark = {};
     },
     arrive(id) {
       const at = parseCursor(id);

@@ -66,7 +66,7 @@ export function serveTabs({ line, locks, subscribe, status, observe }: ServeTabs
           const { cursor } = subscription;
           if (state.kind === 'live' && cursor !== undefined) tell(id, 'ready', { cursor });
           if (state.kind === 'refused')
-            end(id, { trouble: { kind: 'refused', code: state.code, status: 403 }, refused: [topic] });
+            end(id, { trouble: { kind: 'refused', code: state.code, status: 403 }, refused: [{ topic }] });
         },
       },
     );

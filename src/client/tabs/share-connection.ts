@@ -1,6 +1,8 @@
 /** One connection for all tabs of a browser. */
+
 import type { Link } from '../connect.ts';
 import type { OpenTransport } from '../connection/transport.ts';
+import { createId } from '../create-id.ts';
 import { createLeadership } from './leadership.ts';
 import { serveTabs } from './serve-tabs.ts';
 import { tabTransport } from './tab-transport.ts';
@@ -27,7 +29,7 @@ export interface ShareOptions {
 
 export function shareConnection({ name, locks, Channel, hidden }: ShareOptions): SharedConnection {
   const line = createTabLine(name, Channel);
-  const tab = `${name}/${crypto.randomUUID()}`;
+  const tab = `${name}/${createId()}`;
   let link: Link | undefined;
   let stopServing: (() => void) | undefined;
   const held = Promise.withResolvers<void>();

@@ -1,5 +1,7 @@
 /** Reading by another tab's connection. */
+
 import type { OpenTransport, TransportObserver } from '../connection/transport.ts';
+import { createId } from '../create-id.ts';
 import type { TabLine, Told, Wish } from './tab-words.ts';
 
 function tell<Name extends keyof TransportObserver>(
@@ -15,7 +17,7 @@ function tell<Name extends keyof TransportObserver>(
  */
 export function tabTransport(line: TabLine, tab: string, held: Promise<void>): OpenTransport {
   return (topics, observer, { clock }) => {
-    const id = crypto.randomUUID();
+    const id = createId();
     let lastHeard = clock();
     let closed = false;
     const stopListening = line.listen((word) => {

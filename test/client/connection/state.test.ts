@@ -77,7 +77,7 @@ const TABLE: Record<StateName, Record<EventName, string>> = {
   },
   refused: {
     connect: 'connecting, open',
-    disconnect: 'disconnected',
+    disconnect: 'disconnected (refused)',
     opened: 'disconnected (refused)',
     failed: 'disconnected (refused)',
     'failed, to be tried after 9 s': 'disconnected (refused)',

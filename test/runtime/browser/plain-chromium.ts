@@ -32,6 +32,9 @@ export async function launchPlainChromium(): Promise<PlainChromium> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-chromium-'));
   const child = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${dir}`], { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = once(child, 'exit');
+  // A test that failed may not have come to its end.
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   const address = await new Promise<string>((resolve, reject) => {
     let text = '';
     child.stderr.setEncoding('utf8').on('data', (more: string) => {
@@ -52,6 +55,7 @@ export async function launchPlainChromium(): Promise<PlainChromium> {
       // It ends before it answers.
       session.send('Browser.close').catch(() => undefined);
       await exited;
+      process.off('exit', kill);
       await rm(dir, { recursive: true, force: true });
     },
   };

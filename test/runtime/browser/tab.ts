@@ -12,6 +12,8 @@ export interface Tab {
     ...args: Parameters<Calls[Name]>
   ): Promise<Awaited<ReturnType<Calls[Name]>>>;
   view(): Promise<TabView>;
+  /** Opens the client of a page that was loaded again. */
+  begin(): Promise<void>;
   /** Loads the page again, also where there is no network. */
   reload(offline?: boolean): Promise<void>;
   /** The page is gone at once, as when the browser's process of it fails. */
@@ -43,6 +45,7 @@ export async function openTab(context: BrowserContext, url: string, options: Tab
     page,
     call,
     view: () => call('view'),
+    begin,
     async reload(offline = false) {
       if (offline) {
         // A reload asks the server again; a visit takes what the browser has.
