@@ -37,7 +37,7 @@ export function readEventInputs(
 /** Whether every event can be stored. */
 function measure(events: readonly EventInput[], eventBytes: number, listed: boolean): EventInputs {
   for (const [index, event] of events.entries()) {
-    if (JSON.stringify(event.data) === undefined) {
+    if (!isJson(event.data)) {
       const path = [...(listed ? [index] : []), 'data'];
       return { ok: false, reason: 'shape', issues: [{ code: 'custom', path, message: 'not JSON', input: undefined }] };
     }
@@ -45,6 +45,15 @@ function measure(events: readonly EventInput[], eventBytes: number, listed: bool
       return { ok: false, reason: 'size', detail: `An event has at most ${eventBytes} bytes.` };
   }
   return { ok: true, events };
+}
+
+/** Whether a value has a text as JSON: a function has none, nor has what holds itself. */
+function isJson(data: unknown): boolean {
+  try {
+    return JSON.stringify(data) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** @param listed whether they came in a list: then the issues say where in it */

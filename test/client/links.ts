@@ -21,7 +21,9 @@ export interface System {
   cut(): void;
   restore(): void;
   /** Answers requests in the place of the server, as long as it gives a response. */
-  intercept(answer: ((url: URL, init: RequestInit) => Promise<Response> | Response | undefined) | undefined): void;
+  intercept(
+    answer: ((url: URL, init: RequestInit) => Promise<Response | undefined> | Response | undefined) | undefined,
+  ): void;
 }
 
 export interface SystemOptions extends Omit<Partial<ConnectOptions>, 'token'> {

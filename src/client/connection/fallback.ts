@@ -3,6 +3,7 @@
  * seen of the streams before; whoever reads is told that the line has ended and opens the next one, from where each topic stands.
  */
 import { createEvidence } from './evidence.ts';
+import { readPage } from './page.ts';
 import { openPoll } from './poll-transport.ts';
 import { openStream } from './stream-transport.ts';
 import type { OpenTransport, Transport, TransportEnd } from './transport.ts';
@@ -78,12 +79,12 @@ export function longPoll(): Fallback {
       again = Math.min(again * 2, LAST_AGAIN_MS);
       observer.ended(AT_ONCE);
     }
-    // Nothing came yet: whether that is the stream's fault, another request tells.
+    // Nothing came yet: whether that is the stream's fault, the same question tells, asked for as a page.
     const late = setTimeout(async () => {
-      const { kind } = await context.request('GET', '/healthz', { timeout: PROBE_TIMEOUT_MS });
+      const page = await readPage(context.request, topics, 0, { timeout: PROBE_TIMEOUT_MS });
       // Both may have waited for the same token: then the stream was only just asked for.
       await new Promise((resolve) => setTimeout(resolve, AFTER_ANSWER_MS));
-      if (!isOver && (kind === 'ok' || kind === 'refused')) obstruct('first-bytes-late');
+      if (!isOver && (!('trouble' in page) || page.trouble.kind === 'refused')) obstruct('first-bytes-late');
     }, FIRST_BYTES_MS);
     const transport: Transport = openStream(
       topics,

@@ -89,12 +89,6 @@ export function createPresence(
     asking = setTimeout(() => void ask(), ASK_MS);
   }
 
-  function onState(): void {
-    // What is left of a sync comes from nowhere when the connection is another one: it begins anew.
-    partial = false;
-    changed();
-  }
-
   /** One request of a member after the other: what is asked for last is what counts. */
   const inTurn: Request = (method, path, options) => {
     const send = () => request(method, path, options);
@@ -114,11 +108,13 @@ export function createPresence(
       clearTimeout(asking);
       if (now.transport === 'poll') void ask();
     }
+    // What is left of a sync comes no more when the connection is another one: that begins anew.
+    if (now.state !== state) partial = false;
     // A lease may have ended while there was no connection.
     if (now.state !== state && now.state === 'connected') for (const membership of memberships) membership.renew();
     ({ state, transport } = now);
   });
-  const subscription: Subscription = subscribe(topic, { presence: true }, { onPresence: take, onState });
+  const subscription: Subscription = subscribe(topic, { presence: true }, { onPresence: take, onState: changed });
   if (transport === 'poll') void ask();
 
   function fleeting<Data>(type: string, member: string, every: number, lasts: number): Fleeting<Data> {

@@ -34,6 +34,14 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
   const { request, random } = context;
   let wires: ReadonlyMap<string, Wire> = new Map();
 
+  function onEvent(event: Event): void {
+    try {
+      observer.onEvent?.(event);
+    } catch (error) {
+      observer.onError(error);
+    }
+  }
+
   function join(subscription: LiveSubscription, wire: Wire): void {
     subscription.wire = wire;
     subscription.reading = undefined;
@@ -73,7 +81,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
       wire.kept ??= [];
       const { kept } = wire;
       const isWelcome = () => isWanted() && !subscription.suspended();
-      const end = await catchUp(subscription, request, isWelcome, observer.onEvent);
+      const end = await catchUp(subscription, request, isWelcome, onEvent);
       if (!isWanted()) return;
       if (subscription.suspended()) {
         // It joins again when there is room.
@@ -99,7 +107,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
     const wire = wires.get(event.topic);
     if (!wire) return;
     const taking = wire.subscriptions.filter(({ joining }) => !joining);
-    observer.onEvent?.(event);
+    onEvent(event);
     const has = wire.position();
     const { arrival, at } = event.id === undefined ? {} : wire.arrive(event.id);
     if (arrival === 'repeated') return;
