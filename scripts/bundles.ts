@@ -10,9 +10,11 @@ export interface Entry {
   readonly bundle: () => Promise<Bundle>;
   /** The rooms of `src` that it may hold. */
   readonly rooms: readonly string[];
-  /** Bytes, minified and gzipped, beyond which it must not grow, and which it is to reach for. */
+  /** Bytes, minified and gzipped: what it is to be at most, and what it is to reach for. */
   readonly bar: number;
   readonly reach: number;
+  /** Bytes beyond which it must not grow while it has not come down to its bar. */
+  readonly held?: number;
 }
 
 export interface Measured {
@@ -32,6 +34,7 @@ export const ENTRIES: readonly Entry[] = [
     rooms: ['client', 'protocol'],
     bar: 7168,
     reach: 5120,
+    held: 7600,
   },
   {
     name: 'createClient of sluice/client',
@@ -39,6 +42,7 @@ export const ENTRIES: readonly Entry[] = [
     rooms: ['client', 'protocol'],
     bar: 16_384,
     reach: 12_288,
+    held: 19_200,
   },
   { name: 'sluice/widget', bundle: bundleWidget, rooms: ['widget', 'protocol'], bar: 6144, reach: 3584 },
 ];
@@ -62,4 +66,9 @@ export async function measure(entry: Entry): Promise<Measured> {
       .map((file) => relative(ROOT, file))
       .filter((file) => !entry.rooms.some((room) => file.startsWith(`src/${room}/`))),
   };
+}
+
+/** What it must not grow past. */
+export function boundOf({ bar, held = bar }: Entry): number {
+  return Math.max(bar, held);
 }
