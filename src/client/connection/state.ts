@@ -77,11 +77,16 @@ const LONGEST_ASKED_MS = 600_000;
 /** A connection that has lasted so long, in ms, makes earlier failures forgotten. A shorter one may be part of the trouble. */
 export const LASTING_MS = 5000;
 
-type StateOf<Kind> = Extract<ConnectionState, { kind: Kind }>;
-type Rules<State> = {
-  readonly [Kind in keyof EventMembers]: (state: State, event: ConnectionEvent<Kind>, context: StepContext) => Step;
+type Row = Exclude<ConnectionState['kind'], 'reconnecting'> | 'waiting' | 'trying';
+type Rules = {
+  readonly [Kind in keyof EventMembers]: (
+    state: ConnectionState,
+    event: ConnectionEvent<Kind>,
+    context: StepContext,
+  ) => Step;
 };
 
+const failuresOf = (state: ConnectionState): number => ('failures' in state ? state.failures : 0);
 const stay = (state: ConnectionState): Step => ({ state });
 const leave = (): Step => ({ state: { kind: 'disconnected' }, command: 'abort' });
 const giveUp = (_: ConnectionState, { trouble }: { readonly trouble: Trouble }): Step => ({
@@ -106,25 +111,14 @@ function retry(
   };
 }
 
-function tryNow(state: StateOf<'reconnecting'>): Step {
-  return { state: { ...state, phase: 'trying' }, command: 'open' };
+function tryNow(state: ConnectionState): Step {
+  return state.kind === 'reconnecting' ? { state: { ...state, phase: 'trying' }, command: 'open' } : stay(state);
 }
 
 const probe = (state: ConnectionState): Step => ({ state, command: 'probe' });
-const opened = (failures: number, { now }: StepContext): Step => ({
-  state: { kind: 'connected', since: now, failures },
-});
-
-interface Table {
-  readonly disconnected: Rules<StateOf<'disconnected'>>;
-  readonly connecting: Rules<StateOf<'connecting'>>;
-  readonly connected: Rules<StateOf<'connected'>>;
-  readonly waiting: Rules<StateOf<'reconnecting'>>;
-  readonly trying: Rules<StateOf<'reconnecting'>>;
-}
 
 /** What changes nothing, wherever a row does not say otherwise. */
-const STAY: Rules<ConnectionState> = {
+const STAY: Rules = {
   connect: stay,
   disconnect: stay,
   opened: stay,
@@ -135,22 +129,23 @@ const STAY: Rules<ConnectionState> = {
   offline: stay,
 };
 /** What ends any wish for a connection. */
-const END = { ...STAY, disconnect: leave, refused: giveUp };
+const END: Rules = { ...STAY, disconnect: leave, refused: giveUp };
+/** What becomes of an attempt. */
+const TRYING: Rules = {
+  ...END,
+  opened: (state, _, { now }) => ({ state: { kind: 'connected', since: now, failures: failuresOf(state) } }),
+  failed: (state, event, context) => retry(failuresOf(state) + 1, event, context),
+};
 
-const TABLE: Table = {
-  disconnected: {
-    ...STAY,
-    connect: () => ({ state: { kind: 'connecting' }, command: 'open' }),
-  },
-  connecting: {
-    ...END,
-    opened: (_, __, context) => opened(0, context),
-    failed: (_, event, context) => retry(1, event, context),
-  },
+const TABLE: Readonly<Record<Row, Rules>> = {
+  disconnected: { ...STAY, connect: () => ({ state: { kind: 'connecting' }, command: 'open' }) },
+  connecting: TRYING,
   connected: {
     ...END,
-    failed: (state, event, context) =>
-      retry(context.now - state.since >= LASTING_MS ? 1 : state.failures + 1, event, context),
+    failed(state, event, context) {
+      const hasLasted = 'since' in state && context.now - state.since >= LASTING_MS;
+      return retry(hasLasted ? 1 : failuresOf(state) + 1, event, context);
+    },
     // The line may be dead without having been told: a machine that slept, another network.
     wake: probe,
     // What the system says of the network is not always true of ours (a server on this machine).
@@ -160,18 +155,16 @@ const TABLE: Table = {
     ...END,
     due: tryNow,
     wake: (state, _, { now }) =>
-      state.notBefore > now ? { state, command: { wait: state.notBefore - now } } : tryNow(state),
+      'notBefore' in state && state.notBefore > now
+        ? { state, command: { wait: state.notBefore - now } }
+        : tryNow(state),
   },
-  trying: {
-    ...END,
-    opened: (state, _, context) => opened(state.failures, context),
-    failed: (state, event, context) => retry(state.failures + 1, event, context),
-  },
+  trying: TRYING,
 };
 
-function apply<State, Kind extends keyof EventMembers>(
-  rules: Rules<State>,
-  state: State,
+function apply<Kind extends keyof EventMembers>(
+  rules: Rules,
+  state: ConnectionState,
   event: ConnectionEvent<Kind>,
   context: StepContext,
 ): Step {
@@ -180,14 +173,5 @@ function apply<State, Kind extends keyof EventMembers>(
 
 /** The next state, and what is to be done. */
 export function step(state: ConnectionState, event: ConnectionEvent, context: StepContext): Step {
-  switch (state.kind) {
-    case 'disconnected':
-      return apply(TABLE.disconnected, state, event, context);
-    case 'connecting':
-      return apply(TABLE.connecting, state, event, context);
-    case 'connected':
-      return apply(TABLE.connected, state, event, context);
-    case 'reconnecting':
-      return apply(TABLE[state.phase], state, event, context);
-  }
+  return apply(TABLE[state.kind === 'reconnecting' ? state.phase : state.kind], state, event, context);
 }
