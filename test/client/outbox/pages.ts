@@ -1,9 +1,8 @@
 /** Serves the page of the browser's tests, and takes what it writes, as a server with idempotency keys does. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import { rolldown } from 'rolldown';
 import { PROBLEM_TYPE, problem } from '../../../src/protocol/problem.ts';
+import { bundlePage } from '../../support/bundle-page.ts';
 
 export interface Pages {
   readonly url: string;
@@ -17,7 +16,7 @@ export interface Pages {
 }
 
 export async function servePages(): Promise<Pages> {
-  const script = await bundle();
+  const script = await bundlePage(new URL('./page.ts', import.meta.url));
   const applied = new Map<string, unknown[]>();
   const attempts = new Map<string, number>();
   const answers = new Map<string, string>();
@@ -59,17 +58,4 @@ export async function servePages(): Promise<Pages> {
     },
   };
   return pages;
-}
-
-async function bundle(): Promise<string> {
-  const build = await rolldown({
-    input: fileURLToPath(new URL('./page.ts', import.meta.url)),
-    platform: 'browser',
-  });
-  try {
-    const { output } = await build.generate({ format: 'esm', codeSplitting: false });
-    return output[0].code;
-  } finally {
-    await build.close();
-  }
 }

@@ -1,8 +1,7 @@
 /** Serves the page of these tests, from a port that stays when the server of the client is gone. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import { rolldown } from 'rolldown';
+import { bundlePage } from '../../support/bundle-page.ts';
 
 export interface Pages {
   /** The page, and its origin. */
@@ -17,7 +16,7 @@ const KEPT = 'public, max-age=3600, immutable';
 const HTML = '<!doctype html><title>Tab</title><script type="module" src="/page.js"></script>';
 
 export async function servePages(): Promise<Pages> {
-  const script = await bundlePage();
+  const script = await bundlePage(new URL('./page.ts', import.meta.url));
   const server = createServer((request, response) => {
     const isScript = request.url === '/page.js';
     response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html; charset=utf-8');
@@ -34,17 +33,4 @@ export async function servePages(): Promise<Pages> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-async function bundlePage(): Promise<string> {
-  const build = await rolldown({
-    input: fileURLToPath(new URL('./page.ts', import.meta.url)),
-    platform: 'browser',
-  });
-  try {
-    const { output } = await build.generate({ format: 'esm', codeSplitting: false });
-    return output[0].code;
-  } finally {
-    await build.close();
-  }
 }
