@@ -121,7 +121,7 @@ export function createClient(options: ClientOptions): Client {
   const opened = new Map<string, Collection<Enqueued>>();
   const presences = new Set<HeldPresence>();
   const listeners = createListeners(onError);
-  const returns = new Set<() => void>();
+  const returns = createListeners(onError);
   let roundTrip: number | undefined;
   let status: ClientStatus | undefined;
 
@@ -139,10 +139,28 @@ export function createClient(options: ClientOptions): Client {
       changed();
     },
   });
+
+  const delays = new Set<() => void>();
+  let isClosed = false;
+  /** @returns calls it off. After {@link Client.close} nothing is called any more. */
+  function delay(callback: () => void, ms: number): () => void {
+    const cancel = () => {
+      delays.delete(cancel);
+      clearTimeout(timer);
+    };
+    const timer = setTimeout(() => {
+      cancel();
+      callback();
+    }, ms);
+    delays.add(cancel);
+    if (isClosed) cancel();
+    return cancel;
+  }
+
   /** The server may be there again: whoever waits to ask it again need not. */
   function tryAgain(): void {
     outbox.wake();
-    for (const listener of [...returns]) listener();
+    returns.tell();
   }
 
   let { state } = link.status;
@@ -196,7 +214,7 @@ export function createClient(options: ClientOptions): Client {
     },
     observe(listener) {
       const stop = listeners.add(listener);
-      if (listeners.size === 1) measuring.start();
+      if (listeners.size === 1 && !isClosed) measuring.start();
       return () => {
         stop();
         if (listeners.size === 0) measuring.stop();
@@ -212,16 +230,11 @@ export function createClient(options: ClientOptions): Client {
         outbox: writes,
         clock,
         retryDelay: (failures) => backoff(failures, random),
-        delay(callback, ms) {
-          const timer = setTimeout(callback, ms);
-          return () => clearTimeout(timer);
-        },
+        onError,
+        delay,
         // Called bare: browsers want it so.
         schedule: (callback) => queueMicrotask(callback),
-        onReturn(listener) {
-          returns.add(listener);
-          return () => returns.delete(listener);
-        },
+        onReturn: returns.add,
       });
       opened.set(of, collection);
       return collection;
@@ -244,6 +257,8 @@ export function createClient(options: ClientOptions): Client {
       for (const presence of presences) presence.renew();
     },
     close() {
+      isClosed = true;
+      for (const cancel of delays) cancel();
       measuring.stop();
       stopListening();
       for (const presence of presences) presence.close();

@@ -1,13 +1,14 @@
 /** The client (`sluice/client`), for browsers, Node and workers. */
 export { type ConnectOptions, connect, type Link } from './connect.ts';
 export { type Fallback, longPoll, type Obstacle } from './connection/fallback.ts';
-export type { ConnectionState, Trouble } from './connection/state.ts';
+export type { Trouble } from './connection/state.ts';
+export type { OpenTransport } from './connection/transport.ts';
 export { type Client, type ClientOptions, type ClientStatus, createClient } from './create-client.ts';
 export type { Environment, Signals } from './environment.ts';
 export type { Mutation, MutationChange, MutationRefusal, MutationState, Row, Write } from './mutation.ts';
 export type { Conflict, Resolution, Resolve } from './outbox/conflict.ts';
 export type { Confirmed, Enqueued, Outbox } from './outbox/outbox.ts';
-export { OutboxError } from './outbox/outbox-error.ts';
+export { OutboxError, type OutboxErrorCode } from './outbox/outbox-error.ts';
 export type { Fleeting } from './presence/fleeting.ts';
 export type { Membership, MembershipState } from './presence/membership.ts';
 export type { Presence } from './presence/presence.ts';
@@ -15,8 +16,9 @@ export type { Quality } from './quality.ts';
 export type { Collection, CollectionOptions, QueryOptions, WriteOptions } from './records/collection.ts';
 export type { Invalidation } from './records/invalidations.ts';
 export type { LiveQuery, QuerySnapshot, QueryState } from './records/live-query.ts';
-export { threeWay } from './records/merge-conflict.ts';
 export { isTemporaryKey } from './records/record-key.ts';
+export type { FieldOrders } from './records/row-order.ts';
+export { type ThreeWayMerge, threeWay } from './records/three-way.ts';
 export type { Answer, Refusal, Request, RequestOptions } from './request.ts';
 export type { Status } from './status.ts';
 export type {

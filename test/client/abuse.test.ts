@@ -234,7 +234,7 @@ describe('a server', () => {
     expect(made.requests).toHaveLength(2);
   });
 
-  it('that asks for a month of patience is asked again within minutes', async () => {
+  it('that asks for a month of patience is not asked again at once', async () => {
     const made = system({ random: () => 0 });
     made.intercept(() => new Response('', { status: 503, headers: { 'Retry-After': '2592000' } }));
     listen(made.link, 't');

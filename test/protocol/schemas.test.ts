@@ -151,12 +151,15 @@ describe('the bodies of other requests', () => {
     expect(
       accepts(streamOpenSchema, { topics: [{ topic: 'a', after: 'earliest', filter: ['a=eq.1'], last: 1 }] }),
     ).toBe(true);
+    expect(accepts(streamOpenSchema, { topics: [{ topic: 'a' }], format: 'json', limit: 10, wait: 25 })).toBe(true);
     for (const bad of [
       {},
       { topics: [] },
       { topics: ['a'] },
       { topics: [{ topic: 'a', more: 1 }] },
-      { topics: [{ topic: 'a' }], format: 'json' },
+      { topics: [{ topic: 'a' }], format: 'xml' },
+      { topics: [{ topic: 'a' }], format: 'json', limit: 0 },
+      { topics: [{ topic: 'a' }], format: 'json', wait: -1 },
       { topics: [{ topic: 'a b' }] },
     ])
       expect(accepts(streamOpenSchema, bad)).toBe(false);

@@ -1,5 +1,8 @@
 /** How long to wait before trying again. */
 
+/** The longest that anybody may ask us to wait, in ms: who asks for more may not be the server at all. */
+export const LONGEST_ASKED_MS = 600_000;
+
 const STEPS_MS = [1000, 2000, 4000, 8000, 16_000, 30_000];
 
 /**

@@ -1,9 +1,9 @@
 /**
  * One connection: keeps a transport open for the topics that are wanted, whatever happens to the line.
  *
- * `state.ts` decides when to try; this does it, and watches the line: it finds out that it is dead, that streams do not come through and
- * polls are needed, that they may come through again, and that the token ends. What is wanted, and from where each topic
- * is to be read, it asks its observer each time, so nothing here can be out of date.
+ * `state.ts` decides when to try; this does it, and finds out that the line is dead and that the token ends. Whether it is read by streams or
+ * by polls is its `open`'s to decide (`fallback.ts`). What is wanted, and from where each topic is to be read, it asks its observer each time,
+ * so nothing here can be out of date.
  */
 import type { Signals } from '../environment.ts';
 import type { Request } from '../request.ts';

@@ -1,10 +1,9 @@
 /**
- * Whether streams come through: judged by what was seen, not by what the browser or the network is thought to be.
+ * Whether heartbeats show that a stream is held back: judged by what was seen, not by what the browser or the network is thought to be.
  *
- * A proxy that buffers holds an answer back until it is complete, or until a buffer is full. What shows this: the server answers other
- * requests while the first bytes of a stream, which it sends before anything else, do not come; heartbeats that were sent 25 s apart
- * arrive together. What does not: streams that end early, silence (which is a dead line), a machine that slept and finds
- * all that came meanwhile.
+ * A proxy that buffers holds an answer back until a buffer is full: heartbeats that were sent 25 s apart arrive together. (That it holds back the
+ * first bytes is seen in `fallback.ts`.) What shows nothing: silence, which is a dead line, and a machine that slept and finds all that
+ * came meanwhile.
  */
 import type { Obstacle } from './fallback.ts';
 

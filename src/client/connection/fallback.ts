@@ -25,8 +25,11 @@ export interface Fallback {
 
 /** How long the first bytes of a stream may take, in ms, before another request is sent to see whether it is answered. */
 const FIRST_BYTES_MS = 3000;
+/** How long that other request may take, in ms. */
 const PROBE_TIMEOUT_MS = 4000;
+/** How much longer the stream has once it was answered, in ms. */
 const AFTER_ANSWER_MS = 1000;
+/** When streams are tried again: first, and at the latest, in ms. */
 const FIRST_AGAIN_MS = 60_000;
 const LAST_AGAIN_MS = 15 * 60_000;
 
@@ -36,27 +39,33 @@ const AT_ONCE: TransportEnd = { trouble: { kind: 'lost', why: 'obstructed' }, re
 /** Long polls; streams are tried again after a minute, and each time they do not come through, after twice as long, up to 15 minutes. */
 export function longPoll(): Fallback {
   let obstacle: Obstacle | undefined;
+  /** Doubled at each obstacle, so that the first wait is the first. */
   let again = FIRST_AGAIN_MS / 2;
-  /** Ends the polls that are under way. */
-  let endPoll = () => {};
+  /** How to end each poll that is under way. */
+  const polls = new Set<() => void>();
 
   const poll: OpenTransport = (topics, observer, context) => {
-    function stop(): void {
+    function forget(): void {
       clearTimeout(timer);
+      polls.delete(giveUp);
+    }
+    function stop(): void {
+      forget();
       transport.close();
     }
-    endPoll = () => {
+    function giveUp(): void {
       stop();
       obstacle = undefined;
       observer.ended(AT_ONCE);
-    };
-    const timer = setTimeout(endPoll, again);
+    }
+    polls.add(giveUp);
+    const timer = setTimeout(giveUp, again);
     const transport = openPoll(
       topics,
       {
         ...observer,
         ended(how) {
-          clearTimeout(timer);
+          forget();
           observer.ended(how);
         },
       },
@@ -115,7 +124,8 @@ export function longPoll(): Fallback {
     open: (...all) => (obstacle === undefined ? stream : poll)(...all),
     obstacle: () => obstacle,
     network() {
-      if (obstacle !== undefined) endPoll();
+      obstacle = undefined;
+      for (const giveUp of [...polls]) giveUp();
     },
   };
 }

@@ -4,7 +4,7 @@
  *
  * `reconnecting` has two phases, `waiting` for its time and `trying`, so the table has five rows for the four states that users see.
  */
-import { backoff } from './backoff.ts';
+import { backoff, LONGEST_ASKED_MS } from './backoff.ts';
 
 /** Why there is no connection, or was not a moment ago. */
 export type Trouble =
@@ -71,9 +71,6 @@ export interface StepContext {
   readonly random: () => number;
 }
 
-/** The longest that anybody may ask us to wait, in ms. */
-const LONGEST_ASKED_MS = 600_000;
-
 /** A connection that has lasted so long, in ms, makes earlier failures forgotten. A shorter one may be part of the trouble. */
 export const LASTING_MS = 5000;
 
@@ -100,7 +97,6 @@ function retry(
   { trouble, retryAfter }: { readonly trouble: Trouble; readonly retryAfter?: number | undefined },
   { now, random }: StepContext,
 ): Step {
-  // Who asks for more may not be the server at all.
   const asked = Math.min(retryAfter ?? 0, LONGEST_ASKED_MS);
   // The `retry` of a `$close` is spread by the server already; a `Retry-After` is the same for everybody. 0: there is nothing to wait for.
   const isSpread = retryAfter === 0 || (trouble.kind === 'closed' && asked > 0);

@@ -12,13 +12,13 @@ type ControlLine = { [Name in keyof ControlData]: { readonly control: Name } & C
 type Told = Exclude<keyof ControlData, 'close'>;
 const TOLD: readonly Told[] = ['open', 'ready', 'gap', 'heartbeat', 'presence', 'expiring'];
 
-/** A control event that is not known is of a later version, and may be passed over. */
+/** Tells the observer of a control event by its name. */
 function tellControl<Name extends Told>(
   observer: { readonly [Each in Told]?: (data: ControlData[Each]) => void },
   name: Name,
   data: ControlData[Name],
 ): void {
-  // Of a later version's, nothing is known here.
+  // One that is not known is of a later version.
   if (TOLD.includes(name)) observer[name]?.(data);
 }
 

@@ -123,6 +123,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       look();
     });
     queued.catch(reject);
+    // Neither has to be handled: see `Enqueued`.
     confirmed.catch(() => {});
     return { id, queued, confirmed };
   }
@@ -144,6 +145,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
           drain = createDrain(options, ledger, signal, look);
           read();
         });
+      // Where locks cannot be had, each tab drains by itself; after an abort, `begin` ends at once.
       if (locks && channel) locks.request(name, { signal }, begin).catch(begin);
       else void begin();
     }
@@ -195,7 +197,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     suspend,
     resume() {
       isSuspended = isClosed;
-      void isOpen.then(takeTurn);
+      isOpen.then(takeTurn).catch(onError);
     },
     close() {
       suspend();

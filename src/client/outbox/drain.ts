@@ -2,7 +2,7 @@
  * Sends what an outbox holds. One tab does so for all, so that the order of each lane holds; where two do, because there are no locks, each
  * write is still applied once: both send it under the same key.
  */
-import { backoff } from '../connection/backoff.ts';
+import { backoff, LONGEST_ASKED_MS } from '../connection/backoff.ts';
 import type { Request } from '../request.ts';
 import { type Resolve, resolveConflict } from './conflict.ts';
 import { isWaiting, topicOf } from './lanes.ts';
@@ -14,9 +14,6 @@ import { judge } from './verdict.ts';
 
 /** How many lanes send at the same time. */
 const PARALLEL = 4;
-
-/** The longest that anybody may ask us to wait, in ms: who asks for more may not be the server at all. */
-const LONGEST_TOLD_MS = 600_000;
 
 /** The server as a whole: no lane's name. */
 const SERVER = '';
@@ -88,7 +85,7 @@ export function createDrain(
       // A fault (500) may be of this one write alone, and so may be a body that is too slow (408). All else would meet other lanes as well.
       const isAlone = answer.kind === 'refused' && [408, 500].includes(answer.status);
       fail(...(isAlone ? [lane] : [lane, SERVER]));
-      if ('retryAfter' in answer) asked = Math.max(asked, clock() + Math.min(LONGEST_TOLD_MS, answer.retryAfter ?? 0));
+      if ('retryAfter' in answer) asked = Math.max(asked, clock() + Math.min(LONGEST_ASKED_MS, answer.retryAfter ?? 0));
     } else {
       failures = 0;
       waits.delete(lane);
@@ -130,6 +127,8 @@ export function createDrain(
             });
         }
       }
+      // Lanes that hold nothing any more wait for nothing.
+      for (const key of waits.keys()) if (key !== SERVER && !seen.has(key)) waits.delete(key);
       return due - now;
     },
     hurry: () => waits.clear(),

@@ -125,6 +125,7 @@ export function createLedger(
     all,
     known,
     step(id, decide) {
+      // A step that failed was told to whoever asked for it.
       last = last.catch(() => undefined).then(() => run(id, decide));
       return last;
     },

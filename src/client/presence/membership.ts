@@ -1,7 +1,7 @@
 /** A member's lease: kept as long as somebody wants it, whatever happens to the network (protocol section 5). */
 
 import { endOf, isFinal } from '../connection/answers.ts';
-import { backoff } from '../connection/backoff.ts';
+import { backoff, LONGEST_ASKED_MS } from '../connection/backoff.ts';
 import type { Request } from '../request.ts';
 import { createThrottle } from './throttle.ts';
 
@@ -29,9 +29,6 @@ export interface MembershipContext {
   readonly hidden: () => boolean;
   readonly onChange: () => void;
 }
-
-/** The longest that anybody may ask us to wait, in ms. */
-const LONGEST_ASKED_MS = 600_000;
 
 /** In s. A page that nobody sees may have to wait a minute for its timers. */
 const TTL_S = 45;

@@ -13,6 +13,8 @@ export interface InvalidationsContext {
   readonly subscribe: Subscribe;
   /** Calls at the end of this turn. */
   readonly schedule: (callback: () => void) => void;
+  /** Told what a listener threw. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** The most records that are named in one turn. */
@@ -26,7 +28,7 @@ const MAX_KEYS = 1000;
  */
 export function listenToInvalidations(
   collection: string,
-  { subscribe, schedule }: InvalidationsContext,
+  { subscribe, schedule, onError }: InvalidationsContext,
   listener: (records: readonly Invalidation[]) => void,
 ): () => void {
   const gathered = new Map<string | undefined, Invalidation['why']>();
@@ -43,7 +45,12 @@ export function listenToInvalidations(
   function tell(): void {
     const records = Array.from(gathered, ([key, why]) => ({ collection, key, why }));
     gathered.clear();
-    if (records.length > 0) listener(records);
+    if (records.length === 0) return;
+    try {
+      listener(records);
+    } catch (error) {
+      onError(error);
+    }
   }
 
   const subscription = subscribe(

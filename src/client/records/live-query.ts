@@ -8,6 +8,7 @@
  */
 import type { Event } from '../../protocol/event.ts';
 import { isFinal } from '../connection/answers.ts';
+import { createListeners } from '../listeners.ts';
 import type { Mutation, MutationChange, Row } from '../mutation.ts';
 import type { Request } from '../request.ts';
 import type { Subscribe, Subscription, SubscriptionState } from '../subscription.ts';
@@ -68,6 +69,8 @@ export interface QueryContext {
   readonly mutations: Mutations;
   /** How long to wait before the next try, in ms. @param failures how many have failed in a row: 0 is as 1 */
   readonly retryDelay: (failures: number) => number;
+  /** Told what a listener threw. */
+  readonly onError: (error: unknown) => void;
   /** Calls whenever a server that was not reached may be there again. @returns ends it */
   readonly onReturn?: ((listener: () => void) => () => void) | undefined;
   /** ms since whenever */
@@ -101,11 +104,11 @@ const LOADING: QuerySnapshot = { rows: [], state: { kind: 'loading' }, more: fal
 
 /** @param onStop told when it has let go of everything; it begins anew when somebody listens again */
 export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?: () => void): LiveQuery {
-  const { request, subscribe, mutations, retryDelay, onReturn, clock, delay, schedule } = context;
+  const { request, subscribe, mutations, retryDelay, onError, onReturn, clock, delay, schedule } = context;
   const { collection, filters, limit, only } = plan;
   const room = limit + Math.min(RESERVE, limit - 1);
   const open = () => createRecordSet({ ...plan, room }, (mutation) => mutations.shown?.(mutation));
-  const listeners = new Set<() => void>();
+  const listeners = createListeners(onError);
   let set = open();
   let state = LOADING.state;
   let snapshot = LOADING;
@@ -143,7 +146,7 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
       const { rows, more } = getSnapshot();
       if (subscription && more && rows.length < limit) again();
       if (subscription) expect();
-      for (const tell of listeners) tell();
+      listeners.tell();
     });
   }
 
@@ -279,12 +282,14 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
 
   return {
     subscribe(listener) {
-      const tell = () => listener();
-      listeners.add(tell);
+      const stopTelling = listeners.add(listener);
+      let isOver = false;
       linger?.();
       if (!unlisten) start();
       return () => {
-        if (listeners.delete(tell) && listeners.size === 0) linger = delay(stop, LINGER_MS);
+        stopTelling();
+        if (!isOver && listeners.size === 0) linger = delay(stop, LINGER_MS);
+        isOver = true;
       };
     },
     getSnapshot,

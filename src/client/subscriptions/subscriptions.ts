@@ -51,7 +51,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     },
   };
   const main = createTopicStream(observer, options);
-  // Of those that nobody needs there is no more than this.
+  // All are made at once: one that is assigned nothing opens no connection.
   const streams = [main];
   while (streams.length < mostStreams) streams.push(createTopicStream(observer, options));
 

@@ -41,7 +41,8 @@ export function serveTabs({ line, locks, subscribe, status, observe }: ServeTabs
     const gone = new AbortController();
     const served: Served = { subscriptions: new Map(), opened: false, gone };
     all.set(id, served);
-    // The tab holds this lock as long as it lives: to be given it is to learn that the tab is gone. Were it not, it begins anew.
+    // The tab holds this lock as long as it lives: to be given it is to learn that the tab is gone. Aborted when it is
+    // dropped; where locks fail, the other tab ends its reading itself.
     locks.request(tab, { signal: gone.signal }, () => end(id, { trouble: LOST })).catch(() => undefined);
     return served;
   }

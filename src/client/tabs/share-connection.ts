@@ -33,7 +33,7 @@ export function shareConnection({ name, locks, Channel, hidden }: ShareOptions):
   let link: Link | undefined;
   let stopServing: (() => void) | undefined;
   const held = Promise.withResolvers<void>();
-  let end = () => {};
+  const gone = new AbortController();
 
   const leadership = createLeadership({
     name,
@@ -57,14 +57,14 @@ export function shareConnection({ name, locks, Channel, hidden }: ShareOptions):
     start(of) {
       link = of;
       // Whoever reads for this tab is given the lock when the tab is gone.
-      void locks.request(
-        tab,
-        () =>
-          new Promise<void>((resolve) => {
-            end = resolve;
-            held.resolve();
-          }),
-      );
+      const hold = () =>
+        new Promise<void>((resolve) => {
+          if (gone.signal.aborted) return resolve();
+          gone.signal.onabort = () => resolve();
+          held.resolve();
+        });
+      // Aborted by `close`. Where locks fail, this tab asks nobody to read for it, and is found silent.
+      locks.request(tab, { signal: gone.signal }, hold).catch(() => undefined);
       leadership.run();
     },
     suspend: leadership.resign,
@@ -73,7 +73,7 @@ export function shareConnection({ name, locks, Channel, hidden }: ShareOptions):
       stopServing?.();
       leadership.close();
       line.close();
-      end();
+      gone.abort();
     },
   };
 }

@@ -165,8 +165,8 @@ const STATE_NAMES = Object.keys(STATES) as StateName[];
 const EVENT_NAMES = Object.keys(EVENTS) as EventName[];
 
 describe.each(STATE_NAMES)('%s', (state) => {
-  it.each(EVENT_NAMES)('on %s', (event) => {
-    expect(outcome(state, event)).toBe(TABLE[state][event]);
+  it.each(EVENT_NAMES.map((event) => [event, TABLE[state][event]] as const))('on %s becomes: %s', (event, becomes) => {
+    expect(outcome(state, event)).toBe(becomes);
   });
 });
 
@@ -182,6 +182,11 @@ describe('the machine', () => {
     });
     expect(bounds[0]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
     expect(bounds[1]).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+  });
+
+  it('waits ten minutes at most, whoever asks for more', () => {
+    const event = { kind: 'failed', trouble: LOST, retryAfter: 2_592_000_000 } as const;
+    expect(step({ kind: 'connecting' }, event, { now: NOW, random: () => 0 }).command).toEqual({ wait: 600_000 });
   });
 
   it('never has two attempts at once, and always one, a timer or a connection while it is wanted', () => {

@@ -355,5 +355,8 @@ export function contextOf(server: FakeServer, outbox: FakeOutbox, time: FakeTime
     clock: time.clock,
     delay: time.delay,
     schedule: queueMicrotask,
+    onError(error) {
+      throw error;
+    },
   };
 }

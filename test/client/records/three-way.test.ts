@@ -2,8 +2,7 @@ import { integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { merge } from '../../../src/client/records/json.ts';
-import { mergeDisjoint, readConflict, threeWay } from '../../../src/client/records/merge-conflict.ts';
-import { problem } from '../../../src/protocol/problem.ts';
+import { threeWay } from '../../../src/client/records/three-way.ts';
 import { collection } from '../../../src/records/collection.ts';
 import { mergeRecord } from '../../../src/records/merge.ts';
 import { mergePatch as serversMergePatch } from '../../../src/records/merge-patch.ts';
@@ -62,24 +61,6 @@ describe('a three-way merge', () => {
 
   it('without a base takes all that differs for disputed', () => {
     expect(threeWay(undefined, { a: 1, b: 2 }, { a: 1, b: 3 })).toEqual({ patch: {}, fields: ['b'] });
-  });
-});
-
-describe('a conflict', () => {
-  const refusal = { ...problem('conflict'), base: { a: 1 }, current: { a: 2 }, yours: { a: 3 }, fields: ['a'] };
-
-  it('is read from the refusal of a patch, and from no other', () => {
-    expect(readConflict(refusal)).toEqual({ base: { a: 1 }, current: { a: 2 }, yours: { a: 3 }, fields: ['a'] });
-    expect(readConflict({ ...refusal, base: undefined })?.base).toBeUndefined();
-    expect(readConflict({ ...problem('unique') })).toBeUndefined();
-    expect(readConflict({ ...problem('conflict') })).toBeUndefined();
-  });
-
-  it('is left to somebody when only part of it can be merged', () => {
-    expect(mergeDisjoint(readConflict(refusal)!)).toBeUndefined();
-    const base = { o: { p: 1, q: 1 } };
-    const current = { o: { p: 2, q: 1 } };
-    expect(mergeDisjoint({ base, current, yours: { o: { q: 3 } }, fields: ['o'] })).toEqual({ o: { q: 3 } });
   });
 });
 
