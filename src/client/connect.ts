@@ -52,12 +52,17 @@ export interface Link {
   renewToken(): Promise<void>;
   /** Whatever `open` opens now is another transport: opens anew, at once. */
   reopen(): void;
+  /** Ends the connection and all subscriptions. There is no way back: make another. */
   close(): void;
 }
 
 const TOPICS = 50;
 const STREAMS = 3;
 
+/**
+ * Makes a connection: one stream for the topics that are subscribed to, opened with the first of them, and again whenever it is lost.
+ * Another stream is opened where one topic is read in two ways.
+ */
 export function connect(options: ConnectOptions): Link {
   const { clock = Date.now, random = Math.random, environment = createEnvironment() } = options;
   const onError = options.onError ?? console.error;

@@ -32,7 +32,7 @@ export type {
   SubscriptionObserver,
   SubscriptionState,
 } from './subscription.ts';
-export { SubscriptionRefused } from './subscriptions/live-subscription.ts';
+export { SubscriptionRefused } from './subscriptions/subscription-refused.ts';
 export type { TokenOption } from './token.ts';
 export type {
   TypedCollection,

@@ -13,7 +13,7 @@ export interface RecordTypes {
 }
 
 /** The data of one type of events: as they may be published, and as they are read. */
-export interface EventData {
+interface EventData {
   readonly input: unknown;
   readonly output: unknown;
 }
@@ -47,7 +47,7 @@ export type DefinitionOf<App> =
     : { readonly collections: Nothing; readonly events: Nothing };
 
 /** The topics that a pattern stands for. */
-export type TopicIn<Pattern extends string> = Pattern extends `${infer First}:${infer Rest}`
+type TopicIn<Pattern extends string> = Pattern extends `${infer First}:${infer Rest}`
   ? `${TopicIn<First>}:${TopicIn<Rest>}`
   : Pattern extends '*' | '**'
     ? string
@@ -95,7 +95,7 @@ type ChangesByType<Types> = {
 }[keyof Types & string];
 
 /** A change of a record (protocol section 6.6). */
-export type ChangeOf<Record> = ChangesByType<{
+type ChangeOf<Record> = ChangesByType<{
   readonly insert: { readonly new: Record; readonly version: number; readonly omitted?: readonly string[] };
   readonly update: {
     readonly new: Record;

@@ -2,7 +2,7 @@
 import type { DataTag, QueryFunctionContext } from '@tanstack/query-core';
 import type { QueryOptions } from '../client/records/collection.ts';
 import type { QuerySnapshot } from '../client/records/live-query.ts';
-import { SubscriptionRefused } from '../client/subscriptions/live-subscription.ts';
+import { SubscriptionRefused } from '../client/subscriptions/subscription-refused.ts';
 import { followRecords } from './follow-records.ts';
 
 /** A live query, of the client's collections of whatever types. */

@@ -13,7 +13,7 @@ import type { Mutation, MutationChange, Row } from '../mutation.ts';
 import type { Request } from '../request.ts';
 import type { Subscribe, Subscription, SubscriptionState } from '../subscription.ts';
 import { isSame } from './json.ts';
-import { type ListQuery, readPage } from './read-page.ts';
+import { type ListQuery, readListPage } from './list-page.ts';
 import type { RecordFields } from './record-key.ts';
 import { createRecordSet, type RecordChange } from './record-set.ts';
 import type { FieldOrders } from './row-order.ts';
@@ -208,7 +208,7 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
     begun = clock();
     cancel = undefined;
     do {
-      const answer = await readPage(request, plan, room - rows.length, next, signal);
+      const answer = await readListPage(request, plan, room - rows.length, next, signal);
       if (signal.aborted) return;
       if ('kind' in answer) {
         // A later page's refusal says that the list cannot be gone on with, not that there is none.

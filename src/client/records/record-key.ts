@@ -38,6 +38,7 @@ export function temporaryKey({ id }: Pick<Mutation, 'id'>): string {
   return TEMPORARY + id;
 }
 
+/** Whether a record is shown under a key of its own until the server has chosen one. */
 export function isTemporaryKey(key: string): boolean {
   return key.startsWith(TEMPORARY);
 }

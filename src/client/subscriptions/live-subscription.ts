@@ -12,6 +12,7 @@ import type {
   SubscriptionState,
 } from '../subscription.ts';
 import type { Plannable } from './plan.ts';
+import { SubscriptionRefused } from './subscription-refused.ts';
 import type { Wire } from './wire.ts';
 
 /** In ascending order. */
@@ -28,18 +29,6 @@ interface Loop<Data> {
   full: boolean;
   /** Lets it look again. */
   wake(): void;
-}
-
-/** The end of a loop over a subscription that the server refuses. */
-export class SubscriptionRefused extends Error {
-  override readonly name = 'SubscriptionRefused';
-  /** A code of protocol section 7. */
-  readonly code: string;
-
-  constructor(topic: string, code: string) {
-    super(`${topic} was refused: ${code}`);
-    this.code = code;
-  }
 }
 
 export interface LiveSubscriptionContext {

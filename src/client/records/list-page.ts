@@ -8,7 +8,7 @@ export interface ListQuery {
   readonly order?: string | undefined;
 }
 
-export interface Page {
+export interface ListPage {
   readonly records: readonly Row[];
   /** Where a stream goes on from. */
   readonly cursor: string;
@@ -23,19 +23,19 @@ const PAGE_ROWS = 1000;
  * @param page as the page before has named it
  * @returns the answer itself, where it is no page
  */
-export async function readPage(
+export async function readListPage(
   request: Request,
   { collection, filters, order = '' }: ListQuery,
   most: number,
   page = '',
   signal: AbortSignal,
-): Promise<Page | Answer> {
+): Promise<ListPage | Answer> {
   const options = Object.entries({ order, limit: `${Math.min(PAGE_ROWS, most)}`, page }).filter(([, value]) => value);
   const query = new URLSearchParams([...filters.map((filter) => ['filter', filter]), ...options]);
   const answer = await request('GET', `/v1/collections/${encodeURIComponent(collection)}?${query}`, { signal });
-  return answer.kind === 'ok' && isPage(answer.body) ? answer.body : answer;
+  return answer.kind === 'ok' && isListPage(answer.body) ? answer.body : answer;
 }
 
-function isPage(body: unknown): body is Page {
+function isListPage(body: unknown): body is ListPage {
   return typeof body === 'object' && body !== null && 'records' in body && 'cursor' in body;
 }
