@@ -15,6 +15,7 @@ import { createOwnWrites } from './own-writes.ts';
 import { createPresence, type HeldPresence, type Presence } from './presence/presence.ts';
 import { type Quality, qualityOf } from './quality.ts';
 import { type Collection, type CollectionOptions, openCollection } from './records/collection.ts';
+import type { Reading } from './records/live-query.ts';
 import { createRoundTrip } from './round-trip.ts';
 import type { Status } from './status.ts';
 import { type SharedConnection, shareConnection } from './tabs/share-connection.ts';
@@ -119,6 +120,8 @@ export function createClient(options: ClientOptions): Client {
   });
   const writes = createOwnWrites(outbox, clock);
   const opened = new Map<string, Collection<Enqueued>>();
+  /** The lists that are being read. */
+  const readings = new Map<object, Reading>();
   const presences = new Set<HeldPresence>();
   const listeners = createListeners(onError);
   const returns = createListeners(onError);
@@ -199,7 +202,12 @@ export function createClient(options: ClientOptions): Client {
       else if (mutation.state !== 'acknowledged') queued += 1;
     }
     const quality = qualityOf(link.status.state, roundTrip);
-    return { ...link.status, obstacle: fallback.obstacle(), quality, roundTrip, queued, dead };
+    let connection = link.status;
+    const [reading] = readings.values();
+    // Streams of records are opened when their lists have been read; what keeps those from it keeps everything from it.
+    if (connection.state === 'disconnected' && !connection.trouble && reading)
+      connection = { ...connection, ...reading, state: reading.trouble ? 'reconnecting' : 'connecting' };
+    return { ...connection, obstacle: fallback.obstacle(), quality, roundTrip, queued, dead };
   }
 
   const { reads } = link;
@@ -231,6 +239,11 @@ export function createClient(options: ClientOptions): Client {
         clock,
         retryDelay: (failures) => backoff(failures, random),
         onError,
+        onReading(query, reading) {
+          if (reading) readings.set(query, reading);
+          else if (!readings.delete(query)) return;
+          changed();
+        },
         delay,
         // Called bare: browsers want it so.
         schedule: (callback) => queueMicrotask(callback),
@@ -258,6 +271,7 @@ export function createClient(options: ClientOptions): Client {
     },
     close() {
       isClosed = true;
+      readings.clear();
       for (const cancel of delays) cancel();
       measuring.stop();
       stopListening();

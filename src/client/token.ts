@@ -26,6 +26,8 @@ export function createToken(option: TokenOption | undefined, onError: (error: un
   async function ask(): Promise<string | undefined | false> {
     try {
       present = typeof option === 'function' ? await inTime(option()) : option;
+      // No header could carry it.
+      if (present && !/^[!-~]+$/.test(present)) throw new Error('what the token function gave is no token');
       known = true;
       return present;
     } catch (error) {

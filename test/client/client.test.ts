@@ -77,6 +77,25 @@ describe('a client', () => {
     expect((await app.json('/v1/topics/t')).body.events).toBe(3);
   });
 
+  it('says why there is no connection, though it is lists alone that are waited for', async () => {
+    const { client, cut, restore } = system();
+    cut();
+    expect(client.status).toMatchObject({ state: 'disconnected', trouble: undefined });
+    const stop = client
+      .collection('things')
+      .query()
+      .subscribe(() => undefined);
+    await expect
+      .poll(() => client.status)
+      .toMatchObject({ state: 'reconnecting', trouble: { kind: 'unreachable', why: 'network' } });
+    expect(client.status.attempts).toBeGreaterThan(0);
+    restore();
+    // This server has no such collection: then there is nothing more to wait for.
+    await expect.poll(() => client.status, { timeout: 5000 }).toMatchObject({ state: 'disconnected', attempts: 0 });
+    expect(client.collection('things').query().getSnapshot().state).toMatchObject({ kind: 'refused' });
+    stop();
+  });
+
   it('keeps what the server refuses, and sends it again when it is mended', async () => {
     const { client } = system();
     const write = client.publish('t', { type: 'a b', data: 1 });

@@ -33,6 +33,16 @@ describe('a token', () => {
     expect(await token.renew('b')).toBe('c');
   });
 
+  it('is none when no header could carry it: that of a page, say, in the place of a token', async () => {
+    const errors: unknown[] = [];
+    const token = createToken(
+      () => '<!doctype html>\n<title>Sign in</title>',
+      (error) => errors.push(error),
+    );
+    expect(await token.get()).toBe(false);
+    expect(errors).toEqual([new Error('what the token function gave is no token')]);
+  });
+
   it('is asked for anew when nothing is said of the one before', async () => {
     const { token } = source();
     await token.get();

@@ -79,7 +79,7 @@ describe('the guide', () => {
     const tell = () => {
       acting(() => {
         ada.container.querySelector('textarea')!.dispatchEvent(new window.Event('input', { bubbles: true }));
-        const moved = Object.assign(new window.Event('pointermove', { bubbles: true }), { clientX: 3, clientY: 4 });
+        const moved = Object.assign(new window.Event('pointermove', { bubbles: true }), { offsetX: 3, offsetY: 4 });
         ada.container.querySelector('div')!.dispatchEvent(moved);
       });
       return [bob.container.querySelector('p')?.textContent, bob.container.querySelector('i')?.style.left];

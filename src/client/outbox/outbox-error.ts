@@ -27,7 +27,7 @@ export class OutboxError extends Error {
   readonly problem: Refusal | undefined;
 
   constructor(code: OutboxErrorCode, details: { readonly problem?: Refusal; readonly cause?: unknown } = {}) {
-    super(`outbox: ${code}`, details);
+    super(`outbox: ${code}${details.problem ? ` (${details.problem.code}: ${details.problem.title})` : ''}`, details);
     this.code = code;
     this.problem = details.problem;
   }

@@ -7,7 +7,8 @@
  * write that it does not show.
  */
 import type { Event } from '../../protocol/event.ts';
-import { isFinal } from '../connection/answers.ts';
+import { endOf, isFinal } from '../connection/answers.ts';
+import type { Trouble } from '../connection/state.ts';
 import { createListeners } from '../listeners.ts';
 import type { Mutation, MutationChange, Row } from '../mutation.ts';
 import type { Request } from '../request.ts';
@@ -63,6 +64,14 @@ export interface Mutations {
   shown?(mutation: Mutation): void;
 }
 
+/** A list that is being read. */
+export interface Reading {
+  /** Failed attempts in a row. */
+  readonly attempts: number;
+  /** What became of the last one; `undefined` at first. */
+  readonly trouble: Trouble | undefined;
+}
+
 export interface QueryContext {
   readonly request: Request;
   readonly subscribe: Subscribe;
@@ -71,6 +80,8 @@ export interface QueryContext {
   readonly retryDelay: (failures: number) => number;
   /** Told what a listener threw. */
   readonly onError: (error: unknown) => void;
+  /** Told while a list is being read, again after each failure, and without a reading when that is over: only then there is a connection. */
+  readonly onReading?: ((query: object, reading?: Reading) => void) | undefined;
   /** Calls whenever a server that was not reached may be there again. @returns ends it */
   readonly onReturn?: ((listener: () => void) => () => void) | undefined;
   /** ms since whenever */
@@ -104,7 +115,7 @@ const LOADING: QuerySnapshot = { rows: [], state: { kind: 'loading' }, more: fal
 
 /** @param onStop told when it has let go of everything; it begins anew when somebody listens again */
 export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?: () => void): LiveQuery {
-  const { request, subscribe, mutations, retryDelay, onError, onReturn, clock, delay, schedule } = context;
+  const { request, subscribe, mutations, retryDelay, onError, onReading, onReturn, clock, delay, schedule } = context;
   const { collection, filters, limit, only } = plan;
   const room = limit + Math.min(RESERVE, limit - 1);
   const open = () => createRecordSet({ ...plan, room }, (mutation) => mutations.shown?.(mutation));
@@ -123,6 +134,8 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
   /** Cancels what is to be done later: the list; or, while there is a subscription, a look whether that is late. */
   let cancel: (() => void) | undefined;
   let attempts = 0;
+  /** What became of the last attempt to read the list. */
+  let trouble: Trouble | undefined;
   let begun = 0;
   /** Events that are not shown yet, until those have come that later pages have shown already. */
   let held: Event<RecordChange>[] | undefined;
@@ -207,13 +220,18 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
     let next: string | undefined;
     begun = clock();
     cancel = undefined;
+    tellReading();
     do {
       const answer = await readListPage(request, plan, room - rows.length, next, signal);
       if (signal.aborted) return;
       if ('kind' in answer) {
         // A later page's refusal says that the list cannot be gone on with, not that there is none.
-        if (answer.kind === 'refused' && isFinal(answer) && !next) become({ kind: 'refused', code: answer.code });
-        else again(('retryAfter' in answer && answer.retryAfter) || 0);
+        if (answer.kind === 'refused' && isFinal(answer) && !next) refuse(answer.code);
+        else {
+          again(('retryAfter' in answer && answer.retryAfter) || 0);
+          ({ trouble } = endOf(answer, []));
+          tellReading();
+        }
         return;
       }
       rows.push(...answer.records);
@@ -222,7 +240,21 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
       next = answer.next;
     } while (next && rows.length < room);
     if (swap(rows, next !== undefined)) follow(first);
-    else become({ kind: 'refused', code: 'unnamed' });
+    else refuse('unnamed');
+  }
+
+  function refuse(code: string): void {
+    endReading();
+    become({ kind: 'refused', code });
+  }
+
+  function tellReading(): void {
+    onReading?.(plan, { attempts, trouble });
+  }
+
+  function endReading(): void {
+    trouble = undefined;
+    onReading?.(plan);
   }
 
   function follow(after: string): void {
@@ -247,6 +279,7 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
         },
       },
     );
+    endReading();
   }
 
   function take(events: readonly Event<RecordChange>[]): void {
@@ -271,6 +304,7 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
 
   function stop(): void {
     interrupt();
+    endReading();
     unlisten?.();
     unlisten = undefined;
     set = open();
