@@ -17,6 +17,7 @@ import {
 } from '../protocol/collection-schemas.ts';
 import { PROBLEM_TYPE, type ProblemCode } from '../protocol/problem.ts';
 import { idempotencyKeySchema } from '../protocol/schemas.ts';
+import { CREDENTIAL_PROBLEMS } from './credential-problems.ts';
 
 type Responses = NonNullable<ZodOpenApiOperationObject['responses']>;
 
@@ -37,16 +38,7 @@ const replayed = {
 };
 const located = { Location: z.string().meta({ description: 'Where the record is, when one was created.' }) };
 
-const READ = [
-  'invalid',
-  'token-required',
-  'token-invalid',
-  'token-expired',
-  'token-in-url',
-  'forbidden',
-  'not-found',
-  'unavailable',
-] as const;
+const READ = ['invalid', ...CREDENTIAL_PROBLEMS, 'not-found', 'unavailable'] as const;
 const WRITE = [
   ...READ,
   'malformed',

@@ -26,6 +26,7 @@ import {
   topicsQuerySchema,
 } from '../protocol/schemas.ts';
 import { collectionOperations } from './collection-operations.ts';
+import { CREDENTIAL_PROBLEMS } from './credential-problems.ts';
 import { presenceOperations } from './presence-operations.ts';
 
 type Content = NonNullable<ZodOpenApiOperationObject['requestBody']>['content'];
@@ -56,13 +57,12 @@ function problems(...codes: readonly ProblemCode[]): NonNullable<Responses> {
   );
 }
 
-const CREDENTIALS = ['token-required', 'token-invalid', 'token-expired', 'token-in-url', 'forbidden'] as const;
 const READ = [
   'invalid',
   'invalid-topic',
   'invalid-cursor',
   'invalid-filter',
-  ...CREDENTIALS,
+  ...CREDENTIAL_PROBLEMS,
   'not-acceptable',
   'too-many-streams',
   'unavailable',
@@ -151,7 +151,7 @@ export function openApiDocument(
               'malformed',
               'invalid',
               'invalid-topic',
-              ...CREDENTIALS,
+              ...CREDENTIAL_PROBLEMS,
               'too-large',
               'unsupported-media-type',
               'idempotency-mismatch',
@@ -184,7 +184,7 @@ export function openApiDocument(
               'invalid-filter',
               'too-many-topics',
               'not-acceptable',
-              ...CREDENTIALS,
+              ...CREDENTIAL_PROBLEMS,
               'too-many-streams',
             ),
           },
@@ -195,7 +195,7 @@ export function openApiDocument(
           ...admin,
           responses: {
             '200': { description: 'Open streams.', content: json(streamListSchema) },
-            ...problems(...CREDENTIALS),
+            ...problems(...CREDENTIAL_PROBLEMS),
           },
         },
       },
@@ -213,7 +213,7 @@ export function openApiDocument(
               'invalid',
               'invalid-topic',
               'too-many-topics',
-              ...CREDENTIALS,
+              ...CREDENTIAL_PROBLEMS,
               'not-found',
               'unavailable',
             ),
@@ -224,7 +224,7 @@ export function openApiDocument(
           summary: 'End an open stream',
           ...admin,
           requestParams: { path: streamParamSchema },
-          responses: { '204': { description: 'Ended.' }, ...problems('invalid', ...CREDENTIALS, 'not-found') },
+          responses: { '204': { description: 'Ended.' }, ...problems('invalid', ...CREDENTIAL_PROBLEMS, 'not-found') },
         },
       },
       '/v1/streams/{stream}/token': {
@@ -235,7 +235,7 @@ export function openApiDocument(
           requestParams: { path: streamParamSchema },
           responses: {
             '200': { description: 'Renewed.', content: json(streamTopicsSchema) },
-            ...problems('invalid', ...CREDENTIALS, 'not-found', 'unavailable'),
+            ...problems('invalid', ...CREDENTIAL_PROBLEMS, 'not-found', 'unavailable'),
           },
         },
       },
@@ -254,7 +254,7 @@ export function openApiDocument(
               'invalid-topic',
               'too-many-topics',
               'too-large',
-              ...CREDENTIALS,
+              ...CREDENTIAL_PROBLEMS,
             ),
           },
         },
@@ -267,7 +267,7 @@ export function openApiDocument(
           requestBody: body(revocationSchema),
           responses: {
             '204': { description: 'Revoked, on every node within a second.' },
-            ...problems('malformed', 'unsupported-media-type', 'invalid', ...CREDENTIALS, 'unavailable'),
+            ...problems('malformed', 'unsupported-media-type', 'invalid', ...CREDENTIAL_PROBLEMS, 'unavailable'),
           },
         },
       },
@@ -279,7 +279,7 @@ export function openApiDocument(
           requestParams: { query: topicListQuerySchema },
           responses: {
             '200': { description: 'Topics by name.', content: json(topicListSchema) },
-            ...problems('invalid', ...CREDENTIALS, 'unavailable'),
+            ...problems('invalid', ...CREDENTIAL_PROBLEMS, 'unavailable'),
           },
         },
       },
@@ -291,7 +291,7 @@ export function openApiDocument(
           requestParams: { path: topicParamSchema },
           responses: {
             '200': { description: 'The topic.', content: json(topicInfoSchema) },
-            ...problems('invalid-topic', ...CREDENTIALS, 'not-found', 'unavailable'),
+            ...problems('invalid-topic', ...CREDENTIAL_PROBLEMS, 'not-found', 'unavailable'),
           },
         },
       },
@@ -303,7 +303,7 @@ export function openApiDocument(
           requestParams: { query: accessListQuerySchema },
           responses: {
             '200': { description: 'What was noted.', content: json(accessListSchema) },
-            ...problems('invalid', ...CREDENTIALS, 'not-found', 'unavailable'),
+            ...problems('invalid', ...CREDENTIAL_PROBLEMS, 'not-found', 'unavailable'),
           },
         },
       },

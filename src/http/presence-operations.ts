@@ -4,20 +4,12 @@ import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-opena
 import { leaseSchema, memberListSchema, memberParamSchema, presencePutSchema } from '../protocol/presence-schemas.ts';
 import type { ProblemCode } from '../protocol/problem.ts';
 import { topicParamSchema } from '../protocol/schemas.ts';
+import { CREDENTIAL_PROBLEMS } from './credential-problems.ts';
 
 type Responses = NonNullable<ZodOpenApiOperationObject['responses']>;
 
 const json = (schema: z.ZodType) => ({ 'application/json': { schema } });
-const READ = [
-  'invalid-topic',
-  'token-required',
-  'token-invalid',
-  'token-expired',
-  'token-in-url',
-  'forbidden',
-  'not-found',
-  'unavailable',
-] as const;
+const READ = ['invalid-topic', ...CREDENTIAL_PROBLEMS, 'not-found', 'unavailable'] as const;
 
 /** @param problems makes the responses of codes, one for each status */
 export function presenceOperations(problems: (...codes: readonly ProblemCode[]) => Responses): ZodOpenApiPathsObject {

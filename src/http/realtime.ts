@@ -4,7 +4,6 @@
  * The parts that depend on a runtime (store, bus, credentials) are passed in, so this knows none.
  */
 import type { Hono } from 'hono';
-import type { z } from 'zod';
 import type { Policy } from '../auth/principal.ts';
 import { createRevocations } from '../auth/revocations.ts';
 import { createRights } from '../auth/rights.ts';
@@ -18,7 +17,7 @@ import { TimerWheel } from '../delivery/timer-wheel.ts';
 import { Presence } from '../presence/presence.ts';
 import type { CloseReason } from '../protocol/control.ts';
 import { formatCursor } from '../protocol/cursor.ts';
-import type { Defines, Definition, Nothing } from '../protocol/definition.ts';
+import type { Defines } from '../protocol/definition.ts';
 import type { EventInput } from '../protocol/event.ts';
 import { DEFAULT_LIMITS, type Limits } from '../protocol/limits.ts';
 import { isTopic } from '../protocol/topic.ts';
@@ -28,6 +27,7 @@ import { type AppOptions, createApp } from './app.ts';
 import { type AuditScope, createAudit } from './audit.ts';
 import { type CallerLimits, createCallerLimiter, DEFAULT_CALLER_LIMITS } from './caller-limiter.ts';
 import { type CredentialOptions, createCredentials } from './credentials.ts';
+import type { DefinedBy } from './defined-by.ts';
 import { compileEventDefinitions, type EventDefinitions, type EventTypes } from './event-definitions.ts';
 import { readEventInputs } from './event-inputs.ts';
 import type { OpenCollections } from './live-collections.ts';
@@ -73,23 +73,6 @@ export interface RealtimeOptions extends AppOptions {
   readonly clock?: () => number;
   /** How often the store is asked what other nodes did, in ms; 0 never. 1,000 unless told. */
   readonly tailCheckMs?: number;
-}
-
-/** What the options of an app say of its topics and collections. */
-export interface DefinedBy<Options extends RealtimeOptions> {
-  readonly collections: NonNullable<Options['collections']> extends Defines<infer Of>
-    ? Of extends { readonly collections: infer Known extends Definition['collections'] }
-      ? Known
-      : Nothing
-    : Nothing;
-  readonly events: {
-    readonly [Pattern in keyof Options['events'] & string]: {
-      readonly [Type in keyof NonNullable<Options['events']>[Pattern] & string]: {
-        readonly input: z.input<NonNullable<Options['events']>[Pattern][Type]>;
-        readonly output: z.output<NonNullable<Options['events']>[Pattern][Type]>;
-      };
-    };
-  };
 }
 
 /** A Hono app, and what the code that embeds it can do without HTTP. */

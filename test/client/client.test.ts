@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Client, type ClientOptions, createClient } from '../../src/client/create-client.ts';
 import { TestApp, tokenOf } from '../http/app.ts';
-import { cuttable, listen, READER, untilLive } from './links.ts';
+import { createLine, listen, READER, untilLive } from './links.ts';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -12,8 +12,7 @@ afterEach(async () => {
 function system(options: Partial<ClientOptions> = {}) {
   const app = new TestApp();
   open.push({ close: () => app.realtime.close() });
-  let line = new AbortController();
-  let isCut = false;
+  const line = createLine();
   const errors: unknown[] = [];
   const make = (): Client => {
     const client = createClient({
@@ -21,12 +20,7 @@ function system(options: Partial<ClientOptions> = {}) {
       token: () => tokenOf({ ...READER, presence: ['**'] }),
       random: () => 0,
       onError: (error) => errors.push(error),
-      async fetch(input, init = {}) {
-        if (isCut) throw new TypeError('cut');
-        const { pathname, search } = new URL(String(input));
-        const response = await app.request(pathname + search, { ...init, signal: null });
-        return cuttable(response, [line.signal, init.signal ?? line.signal]);
-      },
+      fetch: async (input, init = {}) => line.carry(app, new URL(String(input)), init),
       ...options,
     });
     open.push(client);
@@ -37,14 +31,8 @@ function system(options: Partial<ClientOptions> = {}) {
     errors,
     client: make(),
     make,
-    cut() {
-      isCut = true;
-      line.abort();
-      line = new AbortController();
-    },
-    restore() {
-      isCut = false;
-    },
+    cut: line.cut,
+    restore: line.restore,
   };
 }
 

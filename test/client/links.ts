@@ -55,8 +55,7 @@ export function systems(after: typeof afterEach): (options?: SystemOptions) => S
 function systemOver(app: TestApp, { fallback, ...options }: SystemOptions): System {
   const requests: string[] = [];
   const errors: unknown[] = [];
-  let line = new AbortController();
-  let isCut = false;
+  const line = createLine();
   let intercepted: Parameters<System['intercept']>[0];
   let signals: Signals | undefined;
   const environment: Environment = {
@@ -69,11 +68,10 @@ function systemOver(app: TestApp, { fallback, ...options }: SystemOptions): Syst
   const request: typeof fetch = async (input, init = {}) => {
     const url = new URL(String(input));
     requests.push(`${init.method} ${url.pathname}`);
-    if (isCut) throw new TypeError('cut');
+    line.check();
     const answer = await orAborted(intercepted?.(url, init), init.signal);
     if (answer !== undefined) return answer;
-    const response = await orAborted(app.request(url.pathname + url.search, { ...init, signal: null }), init.signal);
-    return cuttable(response, [line.signal, init.signal ?? new AbortController().signal]);
+    return line.carry(app, url, init);
   };
   const link = connect({
     url: 'http://sluice.test',
@@ -99,16 +97,45 @@ function systemOver(app: TestApp, { fallback, ...options }: SystemOptions): Syst
         },
       };
     },
+    cut: line.cut,
+    restore: line.restore,
+    intercept(answer) {
+      intercepted = answer;
+    },
+  };
+}
+
+/** A line to an app without a network. */
+export interface Line {
+  /** @throws TypeError while it is cut, as `fetch` does */
+  check(): void;
+  /** Sends a request, and gives up when that is told to. @throws TypeError while it is cut */
+  carry(app: TestApp, url: URL, init: RequestInit): Promise<Response>;
+  /** Breaks what is open, and carries nothing until `restore`. */
+  cut(): void;
+  restore(): void;
+}
+
+export function createLine(): Line {
+  let whole = new AbortController();
+  let isCut = false;
+  function check(): void {
+    if (isCut) throw new TypeError('cut');
+  }
+  return {
+    check,
+    async carry(app, { pathname, search }, init) {
+      check();
+      const response = await orAborted(app.request(pathname + search, { ...init, signal: null }), init.signal);
+      return cuttable(response, [whole.signal, ...(init.signal ? [init.signal] : [])]);
+    },
     cut() {
       isCut = true;
-      line.abort();
-      line = new AbortController();
+      whole.abort();
+      whole = new AbortController();
     },
     restore() {
       isCut = false;
-    },
-    intercept(answer) {
-      intercepted = answer;
     },
   };
 }

@@ -14,7 +14,7 @@ import { everyRow } from '../../src/records/visibility.ts';
 import type { Database } from '../../src/store/postgres/database.ts';
 import { openPglite } from '../../src/store/postgres/pglite.ts';
 import { createPostgresStore } from '../../src/store/postgres/postgres-store.ts';
-import { cuttable, READER } from '../client/links.ts';
+import { createLine, READER } from '../client/links.ts';
 import { TestApp, tokenOf } from '../http/app.ts';
 
 export { hydrateRoot } from 'react-dom/client';
@@ -42,8 +42,7 @@ let users = 0;
 export function systemOver(app: TestApp): System {
   open.push({ close: () => app.close() });
   const [requests, errors]: [string[], unknown[]] = [[], []];
-  let line = new AbortController();
-  let isCut = false;
+  const line = createLine();
   const make = (options: Partial<ClientOptions> = {}): Client => {
     const client = createClient({
       url: 'http://sluice.test',
@@ -54,12 +53,10 @@ export function systemOver(app: TestApp): System {
       random: () => 0.1,
       onError: (error) => errors.push(error),
       async fetch(input, init = {}) {
-        const { pathname, search } = new URL(String(input));
+        const url = new URL(String(input));
         const isStream = new Headers(init.headers).get('Accept') !== 'application/json';
-        requests.push(`${init.method} ${decodeURIComponent(pathname)}${isStream ? ' (stream)' : ''}`);
-        if (isCut) throw new TypeError('cut');
-        const response = await app.request(pathname + search, { ...init, signal: null });
-        return cuttable(response, [line.signal, init.signal ?? line.signal]);
+        requests.push(`${init.method} ${decodeURIComponent(url.pathname)}${isStream ? ' (stream)' : ''}`);
+        return line.carry(app, url, init);
       },
       ...options,
     });
@@ -72,14 +69,8 @@ export function systemOver(app: TestApp): System {
     errors,
     make,
     client: make(),
-    cut() {
-      isCut = true;
-      line.abort();
-      line = new AbortController();
-    },
-    restore() {
-      isCut = false;
-    },
+    cut: line.cut,
+    restore: line.restore,
   };
 }
 

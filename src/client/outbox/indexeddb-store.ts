@@ -36,6 +36,7 @@ export async function openIndexedDbStore(
       };
     });
 
+  // Why it cannot be had makes no difference: writes are kept in memory then.
   database = await open().catch(() => undefined);
   if (!database) return undefined;
   return {

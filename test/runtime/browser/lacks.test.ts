@@ -1,49 +1,37 @@
 /** The client where a browser lacks something: as older Safaris do, private windows, pages without TLS, and workers. */
-import type { Browser, BrowserContext } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { CHROMIUM, launchChromium } from '../../browser/chromium.ts';
-import { type Served, serveForTest } from '../../browser/served.ts';
+import type { BrowserContext } from 'playwright-core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CHROMIUM } from '../../browser/chromium.ts';
 import { until } from '../../support/until.ts';
 import type { TabOptions } from './page.ts';
-import { type Pages, servePages } from './pages.ts';
+import { setStage } from './stage.ts';
 import { openTab, type Tab } from './tab.ts';
 
 /** A name of this machine that a browser does not know to be one. */
 const ELSEWHERE = 'sluice.test';
+const elsewhere = (url: string): string => url.replace('127.0.0.1', ELSEWHERE);
 
 describe.skipIf(CHROMIUM === undefined)('the client', () => {
-  let browser: Browser;
-  let pages: Pages;
-  let served: Served;
+  const stage = setStage({
+    flags: [`--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`],
+    origins: ({ url }) => `${url},${elsewhere(url)}`,
+  });
   let context: BrowserContext;
   let count = 0;
   let options: TabOptions;
   let topic: string;
 
-  beforeAll(async () => {
-    pages = await servePages();
-    served = await serveForTest('serve', { CORS_ORIGINS: `${pages.url},${elsewhere()}` });
-    browser = await launchChromium([`--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`]);
-  });
-
-  afterAll(async () => {
-    await browser?.close();
-    await served?.close();
-    await pages?.close();
-  });
-
   beforeEach(async () => {
-    context = await browser.newContext();
+    context = await stage.browser.newContext();
     count += 1;
     topic = `lacks:${count}`;
     const user = `user-${count}`;
-    const token = await served.token({ sub: user, sluice: { subscribe: ['**'], publish: ['**'] } });
-    options = { url: served.url, token, user, topics: { [topic]: { after: 'earliest' } } };
+    const token = await stage.served.token({ sub: user, sluice: { subscribe: ['**'], publish: ['**'] } });
+    options = { url: stage.served.url, token, user, topics: { [topic]: { after: 'earliest' } } };
   });
 
   afterEach(() => context.close());
 
-  const elsewhere = (): string => pages.url.replace('127.0.0.1', ELSEWHERE);
   const data = async (tab: Tab) => (await tab.view()).topics[topic]!.events.map((event) => event.data);
 
   /** Two tabs write and read, one is reloaded, and the network goes and comes. */
@@ -79,7 +67,7 @@ describe.skipIf(CHROMIUM === undefined)('the client', () => {
         for (const home of homes)
           if (name in home) Object.defineProperty(home, name, { value: undefined, configurable: true });
     }, lacking);
-    const tabs = await check(pages.url);
+    const tabs = await check(stage.pages.url);
     const transports = await Promise.all(tabs.map(async (tab) => (await tab.view()).status.transport));
     const shares = !lacking.includes('locks') && !lacking.includes('BroadcastChannel');
     expect(transports.toSorted()).toEqual(shares ? ['stream', 'tab'] : ['stream', 'stream']);
@@ -91,17 +79,17 @@ describe.skipIf(CHROMIUM === undefined)('the client', () => {
         throw new DOMException('no', 'SecurityError');
       };
     });
-    await check(pages.url);
+    await check(stage.pages.url);
   });
 
   it('works in a page that was not loaded securely', async () => {
-    const tabs = await check(elsewhere());
+    const tabs = await check(elsewhere(stage.pages.url));
     expect(await tabs[0].page.evaluate(() => isSecureContext)).toBe(false);
   });
 
   it('works in a worker', async () => {
     const page = await context.newPage();
-    await page.goto(pages.url);
+    await page.goto(stage.pages.url);
     const told = await page.evaluate(
       async (given) => {
         const text = `import '${location.origin}/page.js';

@@ -1,11 +1,11 @@
 /** The client in a real Chromium, behind a real nginx that buffers, cuts, and goes away. */
-import type { Browser, BrowserContext } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { CHROMIUM, launchChromium } from '../../browser/chromium.ts';
-import { numbers, type Served, serveForTest } from '../../browser/served.ts';
+import type { BrowserContext } from 'playwright-core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CHROMIUM } from '../../browser/chromium.ts';
+import { numbers } from '../../browser/served.ts';
 import { NGINX, type Nginx, startNginx } from '../../proxy/nginx.ts';
 import { until } from '../../support/until.ts';
-import { type Pages, servePages } from './pages.ts';
+import { setStage } from './stage.ts';
 import { openTab, type Tab } from './tab.ts';
 
 const CALM = ['proxy_http_version 1.1', 'proxy_read_timeout 60s'];
@@ -15,28 +15,14 @@ const BUFFERING = ['proxy_read_timeout 60s', 'proxy_buffering on', 'proxy_ignore
 const IMPATIENT = ['proxy_http_version 1.1', 'proxy_read_timeout 6s'];
 
 describe.skipIf(CHROMIUM === undefined || NGINX === undefined)('a tab behind nginx', () => {
-  let browser: Browser;
-  let pages: Pages;
-  let served: Served;
+  const stage = setStage();
   let nginx: Nginx;
   let context: BrowserContext;
   let count = 0;
   let topic: string;
 
-  beforeAll(async () => {
-    pages = await servePages();
-    served = await serveForTest('serve', { CORS_ORIGINS: pages.url });
-    browser = await launchChromium();
-  });
-
-  afterAll(async () => {
-    await browser?.close();
-    await served?.close();
-    await pages?.close();
-  });
-
   beforeEach(async () => {
-    context = await browser.newContext();
+    context = await stage.browser.newContext();
     count += 1;
     topic = `nginx:${count}`;
   });
@@ -47,9 +33,9 @@ describe.skipIf(CHROMIUM === undefined || NGINX === undefined)('a tab behind ngi
   });
 
   async function open(directives: readonly string[]): Promise<Tab> {
-    nginx = await startNginx(served.url, directives);
-    const token = await served.token({ sub: 'ada', sluice: { subscribe: ['**'], publish: ['**'] } });
-    return openTab(context, pages.url, { url: nginx.url, token, user: 'ada', topics: { [topic]: {} } });
+    nginx = await startNginx(stage.served.url, directives);
+    const token = await stage.served.token({ sub: 'ada', sluice: { subscribe: ['**'], publish: ['**'] } });
+    return openTab(context, stage.pages.url, { url: nginx.url, token, user: 'ada', topics: { [topic]: {} } });
   }
 
   const told = async (tab: Tab) => (await tab.view()).topics[topic]!;
@@ -68,27 +54,27 @@ describe.skipIf(CHROMIUM === undefined || NGINX === undefined)('a tab behind ngi
     await untilTransport(tab, 'poll');
     await untilLive(tab);
     expect((await tab.view()).status.obstacle).toBe('first-bytes-late');
-    await served.publishNumbers(topic, 1, 3);
+    await stage.served.publishNumbers(topic, 1, 3);
     await untilTold(tab, 3);
     await tab.call('publish', topic, [4]);
     await untilTold(tab, 4);
 
     // Still so: a stream is tried, does not come through, and polls go on where they were.
     await context.setOffline(true);
-    await served.publishNumbers(topic, 5, 6);
+    await stage.served.publishNumbers(topic, 5, 6);
     await context.setOffline(false);
     await untilTold(tab, 6);
     await untilTransport(tab, 'poll');
 
     await nginx.kill();
-    await served.publishNumbers(topic, 7, 8);
+    await stage.served.publishNumbers(topic, 7, 8);
     await nginx.restart(CALM);
     await untilTold(tab, 8);
     await context.setOffline(true);
     await context.setOffline(false);
     await untilTransport(tab, 'stream');
     await untilLive(tab);
-    await served.publishNumbers(topic, 9, 10);
+    await stage.served.publishNumbers(topic, 9, 10);
     await untilTold(tab, 10);
     expect(await data(tab)).toEqual(numbers(1, 10));
     expect((await tab.view()).status.obstacle).toBeUndefined();
@@ -102,12 +88,12 @@ describe.skipIf(CHROMIUM === undefined || NGINX === undefined)('a tab behind ngi
     await nginx.kill();
     await nginx.restart(CALM);
     await untilTransport(tab, 'poll');
-    await served.publishNumbers(topic, 1, 2);
+    await stage.served.publishNumbers(topic, 1, 2);
     await untilTold(tab, 2);
     await context.clock.fastForward(61_000);
     await untilTransport(tab, 'stream');
     await untilLive(tab);
-    await served.publishNumbers(topic, 3, 4);
+    await stage.served.publishNumbers(topic, 3, 4);
     await untilTold(tab, 4);
     expect(await data(tab)).toEqual(numbers(1, 4));
   });
@@ -120,11 +106,11 @@ describe.skipIf(CHROMIUM === undefined || NGINX === undefined)('a tab behind ngi
         () => (globalThis as any).tab.statuses.filter(({ trouble }: any) => trouble?.kind === 'lost').length,
       );
     for (const round of [0, 1]) {
-      await served.publishNumbers(topic, round * 4 + 1, round * 4 + 2);
+      await stage.served.publishNumbers(topic, round * 4 + 1, round * 4 + 2);
       await untilTold(tab, round * 4 + 2);
       const before = await losses();
       await until('nginx has cut the stream', async () => (await losses()) > before);
-      await served.publishNumbers(topic, round * 4 + 3, round * 4 + 4);
+      await stage.served.publishNumbers(topic, round * 4 + 3, round * 4 + 4);
       await untilTold(tab, round * 4 + 4);
     }
     expect(await data(tab)).toEqual(numbers(1, 8));
@@ -134,11 +120,11 @@ describe.skipIf(CHROMIUM === undefined || NGINX === undefined)('a tab behind ngi
   it('that is killed and comes back goes on where it was, and sends what was written meanwhile once', async () => {
     const tab = await open(CALM);
     await untilLive(tab);
-    await served.publishNumbers(topic, 1, 2);
+    await stage.served.publishNumbers(topic, 1, 2);
     await untilTold(tab, 2);
     for (const round of [1, 2, 3]) {
       await nginx.kill();
-      await served.publishNumbers(topic, round * 10, round * 10 + 1);
+      await stage.served.publishNumbers(topic, round * 10, round * 10 + 1);
       await tab.call('publish', topic, [round * 10 + 2]);
       await nginx.restart(CALM);
       await untilTold(tab, round * 10 + 2);

@@ -1,35 +1,19 @@
 /** Several tabs of a real Chromium: which of them has the connection, and what becomes of the others when it is gone. */
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CHROMIUM, launchChromium } from '../../browser/chromium.ts';
-import { type Served, serveForTest } from '../../browser/served.ts';
+import { describe, expect, it } from 'vitest';
+import { CHROMIUM } from '../../browser/chromium.ts';
 import { until } from '../../support/until.ts';
-import { type Pages, servePages } from './pages.ts';
 import { launchPlainChromium } from './plain-chromium.ts';
 import { openScene, type Scene } from './scene.ts';
+import { setStage } from './stage.ts';
 import type { Tab } from './tab.ts';
 
 describe.skipIf(CHROMIUM === undefined)('tabs of one browser', () => {
-  let browser: Browser;
-  let pages: Pages;
-  let served: Served;
-
-  beforeAll(async () => {
-    pages = await servePages();
-    served = await serveForTest('serve', { CORS_ORIGINS: pages.url });
-    browser = await launchChromium();
-  });
-
-  afterAll(async () => {
-    await browser?.close();
-    await served?.close();
-    await pages?.close();
-  });
+  const stage = setStage();
 
   async function inScene(size: number, work: (scene: Scene) => Promise<void>): Promise<void> {
-    const context = await browser.newContext();
+    const context = await stage.browser.newContext();
     try {
-      await work(await openScene(context, pages, served, size));
+      await work(await openScene(context, stage.pages, stage.served, size));
     } finally {
       await context.close();
     }
@@ -42,7 +26,7 @@ describe.skipIf(CHROMIUM === undefined)('tabs of one browser', () => {
   ): Promise<void> {
     const { context, empty, close } = await launchPlainChromium();
     try {
-      const scene = await openScene(context, pages, served, size);
+      const scene = await openScene(context, stage.pages, stage.served, size);
       await work({ ...scene, front: (tab) => (tab?.page ?? empty).bringToFront() });
     } finally {
       await close();
