@@ -118,7 +118,7 @@ export function createClient(options: ClientOptions): Client {
     resolve: options.resolve,
     onError,
   });
-  const writes = createOwnWrites(outbox, clock);
+  const writes = createOwnWrites(outbox, clock, onError);
   const opened = new Map<string, Collection<Enqueued>>();
   /** The lists that are being read. */
   const readings = new Map<object, Reading>();

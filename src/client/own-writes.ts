@@ -1,4 +1,5 @@
 /** The writes of a client as its records see them: at once when they are made, and not only when the outbox has stored them. */
+import { createListeners } from './listeners.ts';
 import type { Mutation, MutationChange, Write } from './mutation.ts';
 import { mutationKey } from './mutation.ts';
 import { laneOf } from './outbox/lanes.ts';
@@ -16,15 +17,14 @@ export interface OwnWrites {
 /** The place of what is not stored yet: after everything that is. */
 const LAST = Number.MAX_SAFE_INTEGER / 2;
 
-/** @param clock ms since 1970 */
-export function createOwnWrites(outbox: Outbox, clock: () => number): OwnWrites {
+/**
+ * @param clock ms since 1970
+ * @param onError told what a listener threw
+ */
+export function createOwnWrites(outbox: Outbox, clock: () => number, onError: (error: unknown) => void): OwnWrites {
   const drafts = new Map<string, Mutation>();
-  const listeners = new Set<(change: MutationChange) => void>();
+  const { add: listen, tell } = createListeners<[MutationChange]>(onError);
   let count = 0;
-
-  function tell(change: MutationChange): void {
-    for (const listener of listeners) listener(change);
-  }
 
   outbox.observe((change) => {
     drafts.delete(change.mutation.id);
@@ -49,10 +49,7 @@ export function createOwnWrites(outbox: Outbox, clock: () => number): OwnWrites 
       });
       return enqueued;
     },
-    listen(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    listen,
     shown: (mutation) => outbox.settle(mutationKey(mutation)),
   };
 }

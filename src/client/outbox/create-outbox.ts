@@ -1,4 +1,5 @@
 /** The outbox of one tab: puts what it knows of the store, its turn at draining, and those who wait for an answer together. */
+import { createListeners } from '../listeners.ts';
 import { type MutationChange, mutationOf, type Write } from '../mutation.ts';
 import { createDrain, type Drain } from './drain.ts';
 import { isWaiting, laneOf } from './lanes.ts';
@@ -34,7 +35,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const { name, store, limit = 1000, onError } = options;
   const { clock, createId, locks, openChannel } = options.environment;
   const waiters = new Map<string, PromiseWithResolvers<Confirmed>>();
-  const listeners = new Set<(change: MutationChange) => void>();
+  const listeners = createListeners<[MutationChange]>(onError);
   /** Keys of events, the oldest first. Of most of them nobody here knows whose they are. */
   const shown = new Set<string>();
   let channel: Channel | undefined;
@@ -67,14 +68,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       // What is gone without an answer went while this tab slept, and with it the answer.
       else waiter.reject(new OutboxError(gone === 'discarded' ? gone : (refusal?.kind ?? 'uncertain'), refusal));
     }
-    const change: MutationChange = gone ? { kind: 'gone', mutation, why: gone } : { kind: 'changed', mutation };
-    for (const listener of listeners) {
-      try {
-        listener(change);
-      } catch (error) {
-        onError(error);
-      }
-    }
+    listeners.tell(gone ? { kind: 'gone', mutation, why: gone } : { kind: 'changed', mutation });
   }
 
   function nudge(): void {
@@ -183,10 +177,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     retry: again,
     edit: again,
     discard: async (id) => (await step(id, discard)) !== undefined,
-    observe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    observe: listeners.add,
     settle(key) {
       shown.add(key);
       const [oldest = key] = shown;
