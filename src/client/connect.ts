@@ -92,14 +92,7 @@ export function connect(options: ConnectOptions): Link {
     onChange: changed,
     onError,
   });
-  const each = (signal: 'network' | 'offline' | 'wake') => {
-    for (const connection of subscriptions.connections()) connection[signal]();
-  };
-  const stopListening = environment.listen({
-    network: () => each('network'),
-    offline: () => each('offline'),
-    wake: () => each('wake'),
-  });
+  const stops = subscriptions.connections.map((connection) => environment.listen(connection));
 
   function read(): Status {
     const { state, ...view } = subscriptions.view();
@@ -107,7 +100,7 @@ export function connect(options: ConnectOptions): Link {
       ...view,
       state: state.kind,
       attempts: state.kind === 'reconnecting' ? state.failures : 0,
-      trouble: 'trouble' in state ? state.trouble : undefined,
+      trouble: state.trouble,
     };
   }
 
@@ -126,7 +119,7 @@ export function connect(options: ConnectOptions): Link {
     },
     reopen: subscriptions.reopen,
     close() {
-      stopListening();
+      for (const stop of stops) stop();
       subscriptions.close();
     },
   };

@@ -23,26 +23,23 @@ export function createEnvironment(): Environment {
   return {
     hidden,
     listen({ network, offline, wake, sleep = () => undefined }) {
-      const shown = () => hidden() || wake();
-      const connection: unknown = typeof navigator === 'object' && 'connection' in navigator && navigator.connection;
+      const stop = new AbortController();
       // Those of the document are heard on their way down to it; where there is none, this may not be asked for (workerd).
-      const capture = typeof document === 'object';
+      const options = { capture: typeof document === 'object', signal: stop.signal };
       const events = {
         online: network,
         offline,
         // Whoever was put to sleep goes on, also where nobody sees it.
         pageshow: wake,
         resume: wake,
-        visibilitychange: shown,
+        visibilitychange: () => hidden() || wake(),
         freeze: sleep,
         pagehide: sleep,
       };
-      const listen = (method: 'addEventListener' | 'removeEventListener') => {
-        for (const [name, listener] of Object.entries(events)) globalThis[method]?.(name, listener, { capture });
-        if (connection instanceof EventTarget) connection[method]('change', network);
-      };
-      listen('addEventListener');
-      return () => listen('removeEventListener');
+      for (const [name, listener] of Object.entries(events)) globalThis.addEventListener?.(name, listener, options);
+      const connection: unknown = typeof navigator === 'object' && 'connection' in navigator && navigator.connection;
+      if (connection instanceof EventTarget) connection.addEventListener('change', network, options);
+      return () => stop.abort();
     },
   };
 }

@@ -1,4 +1,5 @@
 /** Those who want to know when something has changed. */
+import { guarded } from './guarded.ts';
 
 /** @typeParam Change what they are told */
 export interface Listeners<Change extends readonly unknown[] = []> {
@@ -26,13 +27,7 @@ export function createListeners<Change extends readonly unknown[] = []>(
     },
     tell(...change) {
       // Who begins to listen meanwhile is told the next time, who stops is not told any more.
-      for (const entry of [...entries]) {
-        try {
-          if (entries.has(entry)) entry(...change);
-        } catch (error) {
-          onError(error);
-        }
-      }
+      for (const entry of [...entries]) guarded(() => entries.has(entry) && entry(...change), onError);
     },
     clear: () => entries.clear(),
   };

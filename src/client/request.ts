@@ -8,8 +8,15 @@ import { piecesOf } from './pieces.ts';
 import type { Token } from './token.ts';
 
 export type Answer =
-  /** 2xx, in the representation that was asked for: what the JSON says, or a stream. `body` is `undefined` where there is none. */
-  | { readonly kind: 'ok'; readonly status: number; readonly headers: Headers; readonly body: unknown }
+  /** 2xx, in the representation that was asked for: what the JSON says, or a stream. `body` is `null` where there is none. */
+  | {
+      readonly kind: 'ok';
+      readonly status: number;
+      readonly headers: Headers;
+      readonly body: unknown;
+      readonly problem?: undefined;
+      readonly retryAfter?: undefined;
+    }
   /** The server refuses, by a problem document (protocol section 7). */
   | {
       readonly kind: 'refused';
@@ -23,10 +30,16 @@ export type Answer =
       readonly kind: 'strange';
       readonly status: number;
       readonly what: 'redirect' | 'media-type' | 'body' | 'status';
+      readonly problem?: undefined;
       readonly retryAfter: number | undefined;
     }
   /** No answer. */
-  | { readonly kind: 'unreachable'; readonly why: 'network' | 'timeout' | 'aborted' | 'token' };
+  | {
+      readonly kind: 'unreachable';
+      readonly why: 'network' | 'timeout' | 'aborted' | 'token';
+      readonly problem?: undefined;
+      readonly retryAfter?: undefined;
+    };
 
 /** A problem, with the members that some codes add (a `conflict` has `base`, `current`, `yours` and `fields`). */
 export type Refusal = Omit<Problem, 'code'> & {
@@ -69,6 +82,7 @@ export function createRequest({ url, fetch, token, clock }: RequestContext): Req
   async function send(method: string, path: string, options: RequestOptions, bearer: string | undefined) {
     const { body, headers, signal, keepalive = false, stream = false, timeout = TIMEOUT_MS } = options;
     const late = new AbortController();
+    const json = typeof body === 'string' ? body : JSON.stringify(body);
     const timer = stream ? undefined : setTimeout(() => late.abort(), timeout);
     try {
       const response = await fetch(url + path, {
@@ -76,10 +90,10 @@ export function createRequest({ url, fetch, token, clock }: RequestContext): Req
         headers: {
           Accept: stream ? NDJSON : 'application/json',
           ...(bearer && { Authorization: `Bearer ${bearer}` }),
-          ...(body !== undefined && { 'Content-Type': 'application/json' }),
+          ...(json && { 'Content-Type': 'application/json' }),
           ...headers,
         },
-        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+        body: json,
         // A redirect is never ours: what it leads to must not be taken for an answer.
         redirect: 'manual',
         cache: 'no-store',
@@ -116,16 +130,13 @@ async function read(response: Response, stream: boolean, now: number): Promise<A
     what,
     retryAfter,
   });
+  if (status === 204 || (stream && status < 300 && type.startsWith(NDJSON)))
+    return { kind: 'ok', status, headers, body };
   // Of a redirect that was not followed, browsers do not tell the status.
-  if (status < 200 || (status >= 300 && status < 400)) {
+  const isRedirect = status < 200 || (status >= 300 && status < 400);
+  if (isRedirect || !/^application\/(problem\+)?json\b/.test(type)) {
     await body?.cancel();
-    return strange('redirect');
-  }
-  if (status === 204) return { kind: 'ok', status, headers, body: undefined };
-  if (stream && type.startsWith(NDJSON)) return { kind: 'ok', status, headers, body };
-  if (!/^application\/(problem\+)?json\b/.test(type)) {
-    await body?.cancel();
-    return strange('media-type');
+    return strange(isRedirect ? 'redirect' : 'media-type');
   }
   const value = parse(await readText(body));
   if (value === undefined) return strange('body');
@@ -161,7 +172,7 @@ function parse(text: string): unknown {
 }
 
 function isProblem(body: unknown): body is Refusal {
-  return typeof body === 'object' && body !== null && 'code' in body && typeof body.code === 'string';
+  return typeof (body as Partial<Refusal> | null)?.code === 'string';
 }
 
 /** `Retry-After` in ms: seconds or a date (RFC 9110, section 10.2.3). */

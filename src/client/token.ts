@@ -13,6 +13,9 @@ export interface Token {
   renew(used?: string): Promise<string | undefined | false>;
 }
 
+/** How long the application's function may take, in ms. */
+const ASKING_MS = 30_000;
+
 /**
  * A token is used until the server says that it ends soon (`$expiring`) or has ended (401). When that is, only the server's clock knows.
  *
@@ -24,15 +27,21 @@ export function createToken(option: TokenOption | undefined, onError: (error: un
   let asking: Promise<string | undefined | false> | undefined;
 
   async function ask(): Promise<string | undefined | false> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(reject, ASKING_MS, new Error('the token function did not answer'));
+    });
     try {
-      present = typeof option === 'function' ? await inTime(option()) : option;
+      present = typeof option === 'function' ? await Promise.race([option(), late]) : option;
       // No header could carry it.
-      if (present && !/^[!-~]+$/.test(present)) throw new Error('what the token function gave is no token');
+      if (present && !/^[!-~]+$/.test(present)) throw new Error('the token function gave no token');
       known = true;
       return present;
     } catch (error) {
       onError(error);
       return false;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -47,19 +56,4 @@ export function createToken(option: TokenOption | undefined, onError: (error: un
     get: async () => (known ? present : fresh()),
     renew: async (used) => (used && known && present !== used && !asking ? present : fresh()),
   };
-}
-
-/** How long the application's function may take, in ms. */
-const ASKING_MS = 30_000;
-
-async function inTime<Value>(value: Value | Promise<Value>): Promise<Value> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the token function did not answer')), ASKING_MS);
-  });
-  try {
-    return await Promise.race([value, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

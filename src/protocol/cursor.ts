@@ -60,8 +60,18 @@ export function parseCompoundCursor(text: string): readonly Cursor[] | undefined
  *   the first half of an epoch. Which of them is its own, and whether its epoch still lasts, is for the log to say.
  */
 export function positionsOf(topic: string, positions: readonly Cursor[]): readonly Cursor[] {
-  const name = hash(topic, 0);
+  const name = nameOf(topic);
   return positions.filter((position) => position.epoch.startsWith(name));
+}
+
+/**
+ * As {@link positionsOf}, out of the text of a cursor: what is not of the form of a position is passed over.
+ *
+ * @param text plain or compound
+ */
+export function positionsIn(text: string, topic: string): readonly Cursor[] {
+  const name = nameOf(topic);
+  return text.split('.').flatMap((part) => (part.startsWith(name) && parseCursor(part)) || []);
 }
 
 /**
@@ -71,7 +81,7 @@ export function positionsOf(topic: string, positions: readonly Cursor[]): readon
  * @param incarnation how often this topic was dropped and begun again; 0 at first
  */
 export function epochOf(log: string, incarnation: number, topic: string): string {
-  return hash(topic, 0) + hash(`${log}/${incarnation}/${topic}`, 1);
+  return nameOf(topic) + hash(`${log}/${incarnation}/${topic}`, 1);
 }
 
 /**
@@ -84,7 +94,14 @@ export function viewEpoch(epoch: string, view: string): string {
   return view === '*' ? epoch : epoch.slice(0, NAME_LENGTH) + hash(`${epoch}/${view}`, 2);
 }
 
-/** Five characters of base 36 from a 53-bit mix of the text (two rounds of multiply-xorshift). Not a secret, not security. */
+/** Names a topic by five characters. The 32 bits of FNV-1a over its code units are enough for that, and cost little where clients load it. */
+function nameOf(topic: string): string {
+  let mixed = 0x811c9dc5;
+  for (let index = 0; index < topic.length; index += 1) mixed = Math.imul(mixed ^ topic.charCodeAt(index), 0x01000193);
+  return fiveOf(mixed >>> 0);
+}
+
+/** Five characters from a 53-bit mix of the text (two rounds of multiply-xorshift). Not a secret, not security. */
 function hash(text: string, seed: number): string {
   let a = 0xdeadbeef ^ seed;
   let b = 0x41c6ce57 ^ seed;
@@ -95,6 +112,10 @@ function hash(text: string, seed: number): string {
   }
   a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
   b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
-  const mixed = 4294967296 * (2097151 & b) + (a >>> 0);
+  return fiveOf(4294967296 * (2097151 & b) + (a >>> 0));
+}
+
+/** @param mixed a whole number from 0 on */
+function fiveOf(mixed: number): string {
   return (mixed % 36 ** NAME_LENGTH).toString(36).padStart(NAME_LENGTH, '0');
 }

@@ -57,11 +57,12 @@ function systemOver(app: TestApp, { fallback, ...options }: SystemOptions): Syst
   const errors: unknown[] = [];
   const line = createLine();
   let intercepted: Parameters<System['intercept']>[0];
-  let signals: Signals | undefined;
+  /** Of each connection, and of whoever else listens. */
+  const all: Signals[] = [];
   const environment: Environment = {
     hidden: () => false,
     listen(to) {
-      signals = to;
+      all.push(to);
       return () => undefined;
     },
   };
@@ -87,13 +88,17 @@ function systemOver(app: TestApp, { fallback, ...options }: SystemOptions): Syst
     requests,
     errors,
     get signals() {
-      if (signals === undefined) throw new Error('the client listens to nothing');
-      const { network, ...others } = signals;
+      if (all.length === 0) throw new Error('the client listens to nothing');
       return {
-        ...others,
         network() {
           fallback?.network();
-          network();
+          for (const { network } of all) network();
+        },
+        offline() {
+          for (const { offline } of all) offline();
+        },
+        wake() {
+          for (const { wake } of all) wake();
         },
       };
     },

@@ -199,12 +199,25 @@ describe('a stream that is not what it should be', () => {
     expect(errors).toHaveLength(1);
   });
 
-  it('that changes to another log without a word is told of by a gap', async () => {
+  it('that changes to another log without a word is not believed: the next one tells of it', async () => {
     const other = line({ id: `${OTHER}-7`, topic: 't', time: '', type: 'message', data: 'other' });
-    answers = [() => stream([opening, ready(0), event(1), other], 'stays')];
+    const gap = {
+      topic: 't',
+      requested: `${E}-1`,
+      oldest: `${OTHER}-6`,
+      latest: `${OTHER}-7`,
+      reason: 'unknown-epoch',
+    };
+    answers = [
+      () => stream([opening, ready(0), event(1), other], 'stays'),
+      () => stream([opening, line({ control: 'gap', ...gap }), other], 'stays'),
+    ];
+    const troubles: unknown[] = [];
+    link.observe(() => troubles.push(link.status.trouble));
     const told = listen(link, 't');
     await expect.poll(told.data).toEqual([1, 'other']);
-    expect(told.gaps).toMatchObject([{ reason: 'disordered', requested: `${E}-1`, oldest: `${OTHER}-6` }]);
+    expect(troubles).toContainEqual({ kind: 'lost', why: 'malformed' });
+    expect(told.gaps).toMatchObject([gap]);
   });
 
   it('that comes a byte at a time is understood', async () => {

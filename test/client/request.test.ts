@@ -74,7 +74,7 @@ describe('a request', () => {
     ],
     ['a problem with a date', problem(503, { 'Retry-After': 'Thu, 01 Jan 2026 00:00:09 GMT' }), { retryAfter: 9000 }],
     ['a problem with a nonsense of a time', problem(503, { 'Retry-After': 'soon' }), { retryAfter: undefined }],
-    ['nothing', new Response(null, { status: 204 }), { kind: 'ok', body: undefined }],
+    ['nothing', new Response(null, { status: 204 }), { kind: 'ok', body: null }],
     ['a redirect', new Response(null, { status: 302 }), { kind: 'strange', status: 302, what: 'redirect' }],
     [
       'HTML',

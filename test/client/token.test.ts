@@ -40,7 +40,7 @@ describe('a token', () => {
       (error) => errors.push(error),
     );
     expect(await token.get()).toBe(false);
-    expect(errors).toEqual([new Error('what the token function gave is no token')]);
+    expect(errors).toEqual([new Error('the token function gave no token')]);
   });
 
   it('is asked for anew when nothing is said of the one before', async () => {

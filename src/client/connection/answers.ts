@@ -9,12 +9,11 @@ import type { TopicRequest, TransportEnd } from './transport.ts';
  */
 export function endOf(answer: Answer, topics: readonly TopicRequest[]): TransportEnd {
   if (answer.kind === 'ok') return { trouble: { kind: 'strange', status: answer.status, what: 'media-type' } };
-  const errors = answer.kind === 'refused' ? answer.problem.errors : undefined;
   return {
     trouble: answer,
-    retryAfter: 'retryAfter' in answer ? answer.retryAfter : undefined,
+    retryAfter: answer.retryAfter,
     // What is wrong with a topic is told at `topics.2`, or below it; of a change, at `add.2`.
-    refused: errors?.flatMap(({ path }) => {
+    refused: answer.problem?.errors?.flatMap(({ path }) => {
       const [, place, member] = path.split('.');
       const topic = topics[Number(place)]?.topic;
       return topic === undefined ? [] : { topic, presence: member === 'presence' };

@@ -3,7 +3,7 @@
 /** The longest that anybody may ask us to wait, in ms: who asks for more may not be the server at all. */
 export const LONGEST_ASKED_MS = 600_000;
 
-const STEPS_MS = [1000, 2000, 4000, 8000, 16_000, 30_000];
+const LONGEST_MS = 30_000;
 
 /**
  * Full jitter: anything from 0 to 1, 2, 4, 8, 16, 30 s, so that clients that were cut together do not come back together.
@@ -13,6 +13,5 @@ const STEPS_MS = [1000, 2000, 4000, 8000, 16_000, 30_000];
  * @returns ms
  */
 export function backoff(failures: number, random: () => number): number {
-  const most = STEPS_MS[Math.min(Math.max(failures, 1), STEPS_MS.length) - 1] ?? 0;
-  return Math.round(random() * most);
+  return Math.round(random() * Math.min(500 * 2 ** Math.max(failures, 1), LONGEST_MS));
 }

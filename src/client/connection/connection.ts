@@ -73,8 +73,8 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
   let lastHeartbeat: number | undefined;
   let renewedAt = 0;
   let wasOffline = false;
-  let due: ReturnType<typeof setTimeout> | undefined;
-  let opening: ReturnType<typeof setTimeout> | undefined;
+  /** Until the next attempt, while it waits for that; then until the line that is opened has to work. */
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   const watch = createLineWatch({
     clock,
@@ -96,10 +96,10 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     state = next.state;
     const { command } = next;
     if (command === 'probe') void probe();
-    else if (command) clearTimeout(due);
+    else if (command) clearTimeout(timer);
     if (command === 'open') open();
     else if (command === 'abort') abort();
-    else if (typeof command === 'object') due = setTimeout(() => dispatch({ kind: 'due' }), command.wait);
+    else if (typeof command === 'object') timer = setTimeout(() => dispatch({ kind: 'due' }), command.wait);
     if (state !== before) observer.changed();
   }
 
@@ -107,7 +107,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     abort();
     const requests = sync.begin(observer.wanted());
     transport = openTransport(requests, heard, context);
-    opening = setTimeout(() => end({ trouble: { kind: 'unreachable', why: 'timeout' } }), OPENING_MS);
+    timer = setTimeout(() => end({ trouble: { kind: 'unreachable', why: 'timeout' } }), OPENING_MS);
     observer.changed();
   }
 
@@ -115,7 +115,7 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
   const heard: TransportObserver = {
     ...observer,
     open() {
-      clearTimeout(opening);
+      clearTimeout(timer);
       watch.start();
       dispatch({ kind: 'opened' });
       void sync.update(transport);
@@ -131,39 +131,30 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
 
   /** Lets go of the transport, and of all that belongs to it. */
   function abort(): void {
-    clearTimeout(opening);
+    clearTimeout(timer);
     watch.stop();
     transport?.close();
     transport = undefined;
   }
 
   /** @param topics those that it is about: all, or those that were to be added */
-  function end(how: TransportEnd, topics = observer.wanted()): void {
-    const { trouble, retryAfter } = how;
+  function end(how: TransportEnd, topics: readonly RefusedTopic[] = observer.wanted()): void {
+    const { trouble, retryAfter, refused = [] } = how;
     abort();
-    const hopeless = isOfToken(how) && !renewable;
-    dispatch(hopeless ? { kind: 'refused', trouble } : { kind: 'failed', trouble, retryAfter });
-    // Without those topics it may work at once; else it is another matter, and has its time.
-    if (leaveOut(how, topics)) dispatch({ kind: 'wake' });
-  }
-
-  /** @returns whether some topics, or so many, cannot be had, and are wanted no more */
-  function leaveOut(how: TransportEnd, topics: readonly WantedTopic[]): boolean {
-    const { trouble, refused } = how;
-    if (!isFinal(trouble) || isOfToken(how)) return false;
-    const { code } = trouble;
+    const final = isFinal(trouble) ? trouble : undefined;
+    // The whole token is refused, and not some topics for the want of one.
+    const isOfToken = final?.status === 401 && refused.length === 0;
+    dispatch(isOfToken && !renewable ? { kind: 'refused', trouble } : { kind: 'failed', trouble, retryAfter });
+    if (!final || isOfToken) return;
+    const { code } = final;
     const left = observer.wanted().length;
-    if (code === 'too-many-topics') observer.tooMany(left - 1);
+    const isTooMany = code === 'too-many-topics';
+    if (isTooMany) observer.tooMany(left - 1);
     // Where the server does not say which, it is any of them: then it may be the only one there is.
-    else
-      for (const { topic, presence } of refused?.length ? refused : topics.length === 1 ? topics.map(only) : [])
-        observer.refused(topic, code, presence);
-    return observer.wanted().length < left || refused?.some(({ presence }) => presence) === true;
-  }
-
-  async function isAnswered(): Promise<boolean> {
-    const { kind } = await request('GET', '/healthz', { timeout: PROBE_TIMEOUT_MS });
-    return kind === 'ok' || kind === 'refused';
+    const named = isTooMany ? [] : refused.length > 0 || topics.length > 1 ? refused : topics;
+    for (const { topic, presence } of named) observer.refused(topic, code, presence);
+    // Without those topics it may work at once; else it is another matter, and has its time.
+    if (named.length > 0 || observer.wanted().length < left) dispatch({ kind: 'wake' });
   }
 
   /** Whether the line lives, after something that may have ended it. */
@@ -171,7 +162,10 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
     const probed = transport;
     const heard = probed?.lastHeard();
     const silent = watch.silent();
-    if (!silent && ((await isAnswered()) || probed !== transport || probed?.lastHeard() !== heard)) return;
+    if (!silent) {
+      const { kind } = await request('GET', '/healthz', { timeout: PROBE_TIMEOUT_MS });
+      if (kind === 'ok' || kind === 'refused' || probed !== transport || probed?.lastHeard() !== heard) return;
+    }
     // Where only the line is known to be dead, there may be another at once.
     end({ ...SILENT, retryAfter: silent ? 0 : undefined });
   }
@@ -214,11 +208,4 @@ export function createConnection(observer: ConnectionObserver, context: Connecti
       dispatch({ kind: 'offline' });
     },
   };
-}
-
-const only = ({ topic }: WantedTopic): RefusedTopic => ({ topic });
-
-/** Whether the whole token is refused, and not some topics for the want of one. */
-function isOfToken({ trouble, refused = [] }: TransportEnd): boolean {
-  return isFinal(trouble) && trouble.status === 401 && refused.length === 0;
 }

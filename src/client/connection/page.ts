@@ -27,13 +27,6 @@ export async function readPage(
 }
 
 function isPage(body: unknown): body is Page {
-  return (
-    typeof body === 'object' &&
-    body !== null &&
-    'cursor' in body &&
-    typeof body.cursor === 'string' &&
-    'events' in body &&
-    Array.isArray(body.events) &&
-    body.events.every((event) => typeof event === 'object' && event !== null)
-  );
+  const { events, cursor }: Partial<Page> = body ?? {};
+  return Array.isArray(events) && events.every(Boolean) && typeof cursor === 'string';
 }

@@ -1,8 +1,8 @@
 /**
- * The state of a connection, as a pure machine: every state × event pair is in one table, which says the next state and what is to be
- * done. Timers and requests are its driver's (`connection.ts`).
+ * The state of a connection, as a pure machine: of every state and event it says the next state and what is to be done. Timers and
+ * requests are its driver's (`connection.ts`).
  *
- * `reconnecting` has two phases, `waiting` for its time and `trying`, so the table has five rows for the four states that users see.
+ * `reconnecting` has two phases, `waiting` for its time and `trying`, so there are five cases of the four states that users see.
  */
 import { backoff, LONGEST_ASKED_MS } from './backoff.ts';
 
@@ -21,9 +21,14 @@ export type Trouble =
 export type ConnectionState =
   /** Nobody wants a connection, or it cannot be had until something changes. */
   | { readonly kind: 'disconnected'; readonly trouble?: Trouble | undefined }
-  | { readonly kind: 'connecting' }
+  | { readonly kind: 'connecting'; readonly failures: 0; readonly trouble?: undefined }
   /** `since` is ms since 1970; `failures` are those before it, forgotten once it has lasted. */
-  | { readonly kind: 'connected'; readonly since: number; readonly failures: number }
+  | {
+      readonly kind: 'connected';
+      readonly since: number;
+      readonly failures: number;
+      readonly trouble?: undefined;
+    }
   | {
       readonly kind: 'reconnecting';
       readonly phase: 'waiting' | 'trying';
@@ -39,7 +44,7 @@ interface EventMembers {
   /** A connection is wanted. */
   readonly connect: unknown;
   /** No connection is wanted. */
-  readonly disconnect: unknown;
+  readonly disconnect: { readonly trouble?: undefined };
   readonly opened: unknown;
   /** The attempt failed, or the connection ended. `retryAfter` is in ms: `Retry-After`, or the `retry` of `$close`. */
   readonly failed: { readonly trouble: Trouble; readonly retryAfter?: number | undefined };
@@ -74,100 +79,51 @@ export interface StepContext {
 /** A connection that has lasted so long, in ms, makes earlier failures forgotten. A shorter one may be part of the trouble. */
 export const LASTING_MS = 5000;
 
-type Row = Exclude<ConnectionState['kind'], 'reconnecting'> | 'waiting' | 'trying';
-type Rules = {
-  readonly [Kind in keyof EventMembers]: (
-    state: ConnectionState,
-    event: ConnectionEvent<Kind>,
-    context: StepContext,
-  ) => Step;
-};
-
-const failuresOf = (state: ConnectionState): number => ('failures' in state ? state.failures : 0);
-const stay = (state: ConnectionState): Step => ({ state });
-const leave = (): Step => ({ state: { kind: 'disconnected' }, command: 'abort' });
-const giveUp = (_: ConnectionState, { trouble }: { readonly trouble: Trouble }): Step => ({
-  state: { kind: 'disconnected', trouble },
-  command: 'abort',
-});
-
 /** Waits for the next attempt, after so many failures. */
 function retry(
   failures: number,
-  { trouble, retryAfter }: { readonly trouble: Trouble; readonly retryAfter?: number | undefined },
+  { trouble, retryAfter }: ConnectionEvent<'failed'>,
   { now, random }: StepContext,
 ): Step {
   const asked = Math.min(retryAfter ?? 0, LONGEST_ASKED_MS);
   // The `retry` of a `$close` is spread by the server already; a `Retry-After` is the same for everybody. 0: there is nothing to wait for.
   const isSpread = retryAfter === 0 || (trouble.kind === 'closed' && asked > 0);
-  const spread = isSpread ? 0 : Math.min(backoff(failures, random), asked > 0 ? 1000 : 30_000);
+  const spread = isSpread ? 0 : Math.min(backoff(failures, random), asked > 0 ? 1000 : Infinity);
   return {
     state: { kind: 'reconnecting', phase: 'waiting', failures, trouble, notBefore: now + asked },
     command: { wait: asked + spread },
   };
 }
 
-function tryNow(state: ConnectionState): Step {
-  return state.kind === 'reconnecting' ? { state: { ...state, phase: 'trying' }, command: 'open' } : stay(state);
-}
-
-const probe = (state: ConnectionState): Step => ({ state, command: 'probe' });
-
-/** What changes nothing, wherever a row does not say otherwise. */
-const STAY: Rules = {
-  connect: stay,
-  disconnect: stay,
-  opened: stay,
-  failed: stay,
-  refused: stay,
-  due: stay,
-  wake: stay,
-  offline: stay,
-};
-/** What ends any wish for a connection. */
-const END: Rules = { ...STAY, disconnect: leave, refused: giveUp };
-/** What becomes of an attempt. */
-const TRYING: Rules = {
-  ...END,
-  opened: (state, _, { now }) => ({ state: { kind: 'connected', since: now, failures: failuresOf(state) } }),
-  failed: (state, event, context) => retry(failuresOf(state) + 1, event, context),
-};
-
-const TABLE: Readonly<Record<Row, Rules>> = {
-  disconnected: { ...STAY, connect: () => ({ state: { kind: 'connecting' }, command: 'open' }) },
-  connecting: TRYING,
-  connected: {
-    ...END,
-    failed(state, event, context) {
-      const hasLasted = 'since' in state && context.now - state.since >= LASTING_MS;
-      return retry(hasLasted ? 1 : failuresOf(state) + 1, event, context);
-    },
-    // The line may be dead without having been told: a machine that slept, another network.
-    wake: probe,
-    // What the system says of the network is not always true of ours (a server on this machine).
-    offline: probe,
-  },
-  waiting: {
-    ...END,
-    due: tryNow,
-    wake: (state, _, { now }) =>
-      'notBefore' in state && state.notBefore > now
-        ? { state, command: { wait: state.notBefore - now } }
-        : tryNow(state),
-  },
-  trying: TRYING,
-};
-
-function apply<Kind extends keyof EventMembers>(
-  rules: Rules,
-  state: ConnectionState,
-  event: ConnectionEvent<Kind>,
-  context: StepContext,
-): Step {
-  return rules[event.kind](state, event, context);
-}
-
 /** The next state, and what is to be done. */
 export function step(state: ConnectionState, event: ConnectionEvent, context: StepContext): Step {
-  return apply(TABLE[state.kind === 'reconnecting' ? state.phase : state.kind], state, event, context);
+  const { now } = context;
+  const stay: Step = { state };
+  if (state.kind === 'disconnected')
+    return event.kind === 'connect' ? { state: { kind: 'connecting', failures: 0 }, command: 'open' } : stay;
+  const { failures } = state;
+  const isConnected = state.kind === 'connected';
+  const waiting = state.kind === 'reconnecting' && state.phase === 'waiting' && state;
+  switch (event.kind) {
+    case 'disconnect':
+    case 'refused':
+      return { state: { kind: 'disconnected', trouble: event.trouble }, command: 'abort' };
+    case 'opened':
+      return isConnected || waiting ? stay : { state: { kind: 'connected', since: now, failures } };
+    case 'failed':
+      if (waiting) return stay;
+      return retry(isConnected && now - state.since >= LASTING_MS ? 1 : failures + 1, event, context);
+    case 'offline':
+    case 'wake':
+    case 'due':
+      // The line may be dead without having been told: a machine that slept, another network. What the system says of the network is not
+      // always true of ours (a server on this machine).
+      if (isConnected && event.kind !== 'due') return { state, command: 'probe' };
+      if (!waiting || event.kind === 'offline') return stay;
+      if (event.kind === 'wake' && waiting.notBefore > now)
+        return { state, command: { wait: waiting.notBefore - now } };
+      return { state: { ...waiting, phase: 'trying' as const }, command: 'open' };
+    default:
+      return stay;
+  }
 }

@@ -14,7 +14,8 @@ import type { Trouble } from './state.ts';
 export interface TopicRequest {
   readonly topic: string;
   readonly after?: string | undefined;
-  readonly since?: string | undefined;
+  /** Sent as JSON writes it. */
+  readonly since?: string | Date | undefined;
   readonly last?: number | undefined;
   readonly filter?: readonly string[] | undefined;
   readonly types?: readonly string[] | undefined;

@@ -1,4 +1,5 @@
 /** Tells caches outside of this library which records are not as they were: by a stream of its own, while somebody listens. */
+import { guarded } from '../guarded.ts';
 import type { Subscribe } from '../subscription.ts';
 
 export interface Invalidation {
@@ -46,11 +47,7 @@ export function listenToInvalidations(
     const records = Array.from(gathered, ([key, why]) => ({ collection, key, why }));
     gathered.clear();
     if (records.length === 0) return;
-    try {
-      listener(records);
-    } catch (error) {
-      onError(error);
-    }
+    guarded(() => listener(records), onError);
   }
 
   const subscription = subscribe(

@@ -2,6 +2,7 @@
 import { type Cursor, formatCursor } from '../../protocol/cursor.ts';
 import type { Event } from '../../protocol/event.ts';
 import type { TopicRequest } from '../connection/transport.ts';
+import { guarded } from '../guarded.ts';
 import type {
   MissingEvents,
   PresenceChange,
@@ -73,7 +74,7 @@ export function createLiveSubscription<Data>(
     types: types?.toSorted(),
     conflate,
   };
-  const start = { after, since: since instanceof Date ? since.toISOString() : since, last };
+  const start = { after, since, last };
   const beginsWithHistory = (after ?? 'latest') !== 'latest' || since !== undefined || last !== undefined;
   const loops = new Set<Loop<Data>>();
   let state: SubscriptionState = { kind: 'waiting' };
@@ -81,19 +82,13 @@ export function createLiveSubscription<Data>(
 
   const suspended = () => [...loops].some(({ full }) => full);
 
-  function call(tell: () => void): void {
-    try {
-      tell();
-    } catch (error) {
-      onError(error);
-    }
-  }
+  const call = (tell: () => void) => guarded(tell, onError);
 
   const self: LiveSubscription<Data> = {
     topic,
     shape: JSON.stringify(parameters),
     presence,
-    presenceOnly: presence && observer.onEvent === undefined,
+    presenceOnly: presence && !observer.onEvent,
     priority: PRIORITIES.indexOf(priority),
     joining: false,
     reading: undefined,

@@ -42,28 +42,24 @@ export function plan<Subscription extends Plannable>(
 ): Plan<Subscription> {
   const streams: Map<string, Reading<Subscription>>[] = [];
   const parked = new Map<Subscription, 'topics' | 'streams'>();
-  const byPriority = subscriptions.toSorted((a, b) => b.priority - a.priority);
-
-  function place(subscription: Subscription): void {
-    const { topic, shape } = subscription;
-    for (let index = 0; index < limits.streams; index += 1) {
-      const stream = streams[index] ?? new Map<string, Reading<Subscription>>();
-      const reading = stream.get(topic);
-      if (reading && reading.shape !== shape && !subscription.presenceOnly) continue;
-      if (!reading && stream.size >= limits.topics) {
-        parked.set(subscription, 'topics');
-        return;
-      }
-      if (reading) reading.subscriptions.push(subscription);
-      else stream.set(topic, { shape, subscriptions: [subscription] });
-      streams[index] = stream;
-      return;
-    }
-    parked.set(subscription, 'streams');
-  }
-
   // Who wants presence only takes part in whatever reading there is, so the others come first.
-  for (const presenceOnly of [false, true])
-    for (const subscription of byPriority) if (subscription.presenceOnly === presenceOnly) place(subscription);
+  const ordered = subscriptions.toSorted(
+    (a, b) => Number(a.presenceOnly) - Number(b.presenceOnly) || b.priority - a.priority,
+  );
+  for (const subscription of ordered) {
+    const { topic, shape, presenceOnly } = subscription;
+    let why: 'topics' | 'streams' | undefined = 'streams';
+    for (let index = 0; why === 'streams' && index < limits.streams; index += 1) {
+      streams[index] ??= new Map();
+      const stream = streams[index];
+      const reading = stream?.get(topic);
+      if (reading && reading.shape !== shape && !presenceOnly) continue;
+      why = undefined;
+      if (reading) reading.subscriptions.push(subscription);
+      else if (stream && stream.size < limits.topics) stream.set(topic, { shape, subscriptions: [subscription] });
+      else why = 'topics';
+    }
+    if (why) parked.set(subscription, why);
+  }
   return { streams, parked };
 }

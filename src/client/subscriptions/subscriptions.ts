@@ -21,7 +21,7 @@ export interface Subscriptions {
   readonly subscribe: Subscribe;
   /** Whether anybody subscribes to the topic. */
   reads(topic: string): boolean;
-  connections(): readonly Connection[];
+  readonly connections: readonly Connection[];
   /** What is known of the connection for all topics. */
   view(): ConnectionView;
   /** Tries again what was refused: there is another token. */
@@ -66,11 +66,10 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     for (const subscription of all) if (subscription.state.kind === 'closed') all.delete(subscription);
     const wanted = [...all].filter(({ state, suspended }) => state.kind !== 'refused' && !suspended());
     const next = plan(wanted, { topics: mostTopics, streams: mostStreams });
-    for (const subscription of all)
-      if (subscription.state.kind === 'refused' || subscription.suspended()) subscription.wire = undefined;
-    for (const [subscription, why] of next.parked) {
-      subscription.wire = undefined;
-      subscription.enter({ kind: 'parked', why });
+    for (const subscription of all) {
+      const why = next.parked.get(subscription);
+      if (why || !wanted.includes(subscription)) subscription.wire = undefined;
+      if (why) subscription.enter({ kind: 'parked', why });
     }
     streams.forEach(({ assign }, index) => {
       assign(next.streams[index] ?? new Map());
@@ -79,7 +78,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
 
   return {
     reads: (topic) => [...all].some((subscription) => subscription.topic === topic),
-    connections: () => streams.map(({ connection }) => connection),
+    connections: streams.map(({ connection }) => connection),
     view: main.connection.view,
     subscribe(topic, subscribeOptions = {}, observer = {}) {
       const subscription = createLiveSubscription(topic, subscribeOptions, observer, { changed, onError });

@@ -1,14 +1,15 @@
 /** One stream and its readings: hands what the connection tells to the subscriptions that it concerns. */
 import type { Gap } from '../../protocol/control.ts';
-import { formatCursor, parseCompoundCursor, positionsOf } from '../../protocol/cursor.ts';
+import { formatCursor, parseCursor, positionsIn } from '../../protocol/cursor.ts';
 import type { Event } from '../../protocol/event.ts';
 import { isFinal } from '../connection/answers.ts';
 import { backoff } from '../connection/backoff.ts';
 import { type Connection, type ConnectionContext, createConnection } from '../connection/connection.ts';
-import { catchUp } from './catch-up.ts';
+import { readPage } from '../connection/page.ts';
+import { guarded } from '../guarded.ts';
 import type { LiveSubscription } from './live-subscription.ts';
 import type { Reading } from './plan.ts';
-import { createWire, type Wire } from './wire.ts';
+import { createWire, endOfGap, type Wire } from './wire.ts';
 
 /** The most events that are kept while somebody reads history: beyond, that is read on, and what comes then is kept anew. */
 const MOST_KEPT = 1000;
@@ -34,13 +35,7 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
   const { request, random } = context;
   let wires: ReadonlyMap<string, Wire> = new Map();
 
-  function onEvent(event: Event): void {
-    try {
-      observer.onEvent?.(event);
-    } catch (error) {
-      observer.onError(error);
-    }
-  }
+  const onEvent = (event: Event) => guarded(() => observer.onEvent?.(event), observer.onError);
 
   function join(subscription: LiveSubscription, wire: Wire): void {
     subscription.wire = wire;
@@ -76,31 +71,43 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
   async function read(subscription: LiveSubscription, wire: Wire): Promise<void> {
     const token = {};
     subscription.reading = token;
-    const isWanted = () => subscription.reading === token;
-    for (let failures = 1; isWanted(); ) {
-      wire.kept ??= [];
-      const { kept } = wire;
-      const isWelcome = () => isWanted() && !subscription.suspended();
-      const end = await catchUp(subscription, request, isWelcome, onEvent);
-      if (!isWanted()) return;
+    wire.kept ??= [];
+    let { kept } = wire;
+    let failures = 0;
+    for (;;) {
+      const topic = subscription.history();
+      const page = topic && (await readPage(request, [topic]));
+      if (!page || subscription.reading !== token) return;
+      if ('trouble' in page) {
+        const { trouble } = page;
+        if (isFinal(trouble)) return observer.refused([subscription], trouble.code);
+        failures += 1;
+        await new Promise((resolve) => setTimeout(resolve, backoff(failures, random)));
+        continue;
+      }
+      const { gap, events, cursor, more } = page;
+      if (gap) subscription.miss(gap, endOfGap(gap));
+      for (const event of events) {
+        const at = parseCursor(event.id ?? '');
+        if (!at) continue;
+        onEvent(event);
+        subscription.take(event, at);
+      }
+      const [end] = positionsIn(cursor, subscription.topic);
+      if (end) subscription.reach(end);
+      // A loop over the subscription may be slower than the server: then it joins again when there is room.
       if (subscription.suspended()) {
-        // It joins again when there is room.
         subscription.wire = undefined;
         return;
       }
-      if (end && isFinal(end.trouble)) {
-        observer.refused([subscription], end.trouble.code);
-        return;
-      }
-      if (end) {
-        await new Promise((resolve) => setTimeout(resolve, backoff(failures, random)));
-        failures += 1;
-      } else if (kept === wire.kept) {
-        for (const [event, at] of kept) subscription.take(event, at);
-        subscription.reading = undefined;
-        begin(subscription, wire);
-      }
+      if (more) continue;
+      if (kept === wire.kept) break;
+      // Something was missed: there is more to be read.
+      kept = wire.kept ?? [];
     }
+    for (const [event, at] of kept) subscription.take(event, at);
+    subscription.reading = undefined;
+    begin(subscription, wire);
   }
 
   function take(event: Event): void {
@@ -108,28 +115,23 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
     if (!wire) return;
     const taking = wire.subscriptions.filter(({ joining }) => !joining);
     onEvent(event);
-    const has = wire.position();
     const { arrival, at } = event.id === undefined ? {} : wire.arrive(event.id);
     if (arrival === 'repeated') return;
-    if (at && wire.kept) {
-      if (arrival !== 'new' || wire.kept.length >= MOST_KEPT) wire.kept = [];
-      if (arrival !== 'late') wire.kept.push([event, at]);
-    }
-    // No server does this; so nobody can know what else is missing. What came too late cannot be told any more: its place has been passed.
-    if (at && has && arrival !== 'new') {
+    const position = wire.position();
+    if (arrival === 'late' && position) {
+      // No server does this; so nobody can know what else is missing. What came too late cannot be told any more: its place has been passed.
       observer.onError(new Error(`out of order: ${event.topic}`));
-      const to = arrival === 'late' ? has : { ...at, seq: at.seq - 1 };
-      const oldest = formatCursor(to);
-      const gap = {
-        topic: event.topic,
-        requested: formatCursor(has),
-        oldest,
-        latest: oldest,
-        reason: 'disordered',
-      } as const;
-      for (const subscription of taking) subscription.miss(gap, to);
+      const oldest = formatCursor(position);
+      const gap = { topic: event.topic, requested: oldest, oldest, latest: oldest, reason: 'disordered' } as const;
+      if (wire.kept) wire.kept = [];
+      for (const subscription of taking) subscription.miss(gap, position);
+      return;
     }
-    if (arrival !== 'late') for (const subscription of taking) subscription.take(event, at);
+    if (at && wire.kept) {
+      if (wire.kept.length >= MOST_KEPT) wire.kept = [];
+      wire.kept.push([event, at]);
+    }
+    for (const subscription of taking) subscription.take(event, at);
   }
 
   function tellGap(gap: Gap): void {
@@ -142,11 +144,8 @@ export function createTopicStream(observer: TopicStreamObserver, context: Connec
   }
 
   function reach(cursor: string, live: boolean): void {
-    const positions = parseCompoundCursor(cursor) ?? [];
     for (const wire of wires.values()) {
-      const own = positionsOf(wire.topic, positions);
-      if (own.length === 0) continue;
-      wire.reach(own);
+      if (!wire.reach(cursor)) continue;
       wire.live ||= live;
       for (const subscription of wire.subscriptions) settle(subscription, wire);
     }

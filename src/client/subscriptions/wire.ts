@@ -1,15 +1,12 @@
 /** One reading of a topic by a connection: where it stands, and what it has seen. Shared by the subscriptions that want the same. */
 import type { Gap } from '../../protocol/control.ts';
-import { type Cursor, formatCompoundCursor, parseCursor } from '../../protocol/cursor.ts';
+import { type Cursor, formatCursor, parseCursor, positionsIn } from '../../protocol/cursor.ts';
 import type { Event } from '../../protocol/event.ts';
 import type { WantedTopic } from '../connection/topic-sync.ts';
 import type { LiveSubscription } from './live-subscription.ts';
 
-/**
- * What an event is to a reading: to be told; seen before; too late, after others that should have come later; or of another log, of which
- * no gap told.
- */
-export type Arrival = 'new' | 'repeated' | 'late' | 'foreign';
+/** What an event is to a reading: to be told; seen before; or too late, after others that should have come later. */
+export type Arrival = 'new' | 'repeated' | 'late';
 
 /** Where delivery goes on after a gap (protocol section 2.6). */
 export function endOfGap({ reason, oldest, latest }: Gap): Cursor | undefined {
@@ -31,10 +28,16 @@ export interface Wire extends WantedTopic {
   setPresence(wanted: boolean): void;
   /** Whoever comes later has to be told of all members first: a topic that is read anew begins with them. */
   tellMembers(): void;
-  /** Takes in an event. @throws SyntaxError when the id is none of ours: then whoever sent it is not to be believed */
+  /**
+   * Takes in an event.
+   * @throws SyntaxError when the id is none of ours, or of another log, of which no gap has told: then whoever sent it is not to be believed
+   */
   arrive(id: string): { readonly arrival: Arrival; readonly at: Cursor };
-  /** Everything up to these positions was told. Of another log than the events so far it is not believed: a gap would say so. */
-  reach(positions: readonly Cursor[]): void;
+  /**
+   * Everything up to this cursor, plain or compound, was told. Of another log than the events so far it is not believed: a gap would say so.
+   * @returns whether it says anything of this topic
+   */
+  reach(cursor: string): boolean;
   /** Goes on after a gap. @returns from where */
   skip(gap: Gap): Cursor | undefined;
 }
@@ -64,7 +67,7 @@ export function createWire(topic: string, shape: string): Wire {
     position,
     mark: () => mark,
     request() {
-      const after = positions.length > 0 ? formatCompoundCursor(positions) : 'latest';
+      const after = positions.map(formatCursor).join('.') || 'latest';
       return { topic, after, ...JSON.parse(shape), presence: presence || undefined };
     },
     setPresence(wanted) {
@@ -76,22 +79,22 @@ export function createWire(topic: string, shape: string): Wire {
     },
     arrive(id) {
       const at = parseCursor(id);
-      if (!at) throw new SyntaxError(id);
       const now = position();
-      const foreign = now && now.epoch !== at.epoch;
-      if (now && !foreign && at.seq <= now.seq)
-        return { arrival: at.seq <= whole || at.seq === now.seq ? 'repeated' : 'late', at };
-      if (!now || foreign) begin({ ...at, seq: at.seq - 1 });
+      if (!at || (now && now.epoch !== at.epoch)) throw new SyntaxError(id);
+      if (!now) begin({ ...at, seq: at.seq - 1 });
+      else if (at.seq <= now.seq) return { arrival: at.seq <= whole || at.seq === now.seq ? 'repeated' : 'late', at };
       positions = [at];
       if (at.seq === whole + 1) whole = at.seq;
-      return { arrival: foreign ? 'foreign' : 'new', at };
+      return { arrival: 'new', at };
     },
-    reach(told) {
+    reach(cursor) {
+      const told = positionsIn(cursor, topic);
       const [next] = told;
       const now = position();
       if (told.length > 1) positions = told;
       else if (next && !now) begin(next);
       else if (next && next.epoch === now?.epoch && next.seq > now.seq) positions = told;
+      return next !== undefined;
     },
     skip(gap) {
       const to = endOfGap(gap);

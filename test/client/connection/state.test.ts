@@ -17,7 +17,7 @@ const context = { now: NOW, random: () => 0.5 };
 const STATES = {
   disconnected: { kind: 'disconnected' },
   refused: { kind: 'disconnected', trouble: REFUSED },
-  connecting: { kind: 'connecting' },
+  connecting: { kind: 'connecting', failures: 0 },
   connected: { kind: 'connected', since: NOW - LASTING_MS, failures: 3 },
   'just connected': { kind: 'connected', since: NOW - 1, failures: 3 },
   waiting: { kind: 'reconnecting', phase: 'waiting', failures: 2, trouble: LOST, notBefore: 0 },
@@ -173,7 +173,7 @@ describe.each(STATE_NAMES)('%s', (state) => {
 describe('the machine', () => {
   it('waits between 0 and 1, 2, 4, 8, 16, then 30 s after failures in a row', () => {
     const bounds = [0, 0.999999].map((random) => {
-      let state: ConnectionState = { kind: 'connecting' };
+      let state: ConnectionState = { kind: 'connecting', failures: 0 };
       return Array.from({ length: 8 }, () => {
         const failed = step(state, { kind: 'failed', trouble: LOST }, { now: NOW, random: () => random });
         state = step(failed.state, { kind: 'due' }, context).state;
@@ -186,7 +186,9 @@ describe('the machine', () => {
 
   it('waits ten minutes at most, whoever asks for more', () => {
     const event = { kind: 'failed', trouble: LOST, retryAfter: 2_592_000_000 } as const;
-    expect(step({ kind: 'connecting' }, event, { now: NOW, random: () => 0 }).command).toEqual({ wait: 600_000 });
+    expect(step({ kind: 'connecting', failures: 0 }, event, { now: NOW, random: () => 0 }).command).toEqual({
+      wait: 600_000,
+    });
   });
 
   it('never has two attempts at once, and always one, a timer or a connection while it is wanted', () => {

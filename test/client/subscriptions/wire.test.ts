@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { createWire } from '../../../src/client/subscriptions/wire.ts';
+import { epochOf } from '../../../src/protocol/cursor.ts';
 
-const E = 'aaaaabbbbb';
+const E = epochOf('log', 0, 't');
+const OTHER = epochOf('other', 0, 't');
 const id = (seq: number, epoch = E) => `${epoch}-${seq}`;
-const at = (seq: number, epoch = E) => ({ epoch, seq });
+const at = (seq: number) => ({ epoch: E, seq });
 
 function wire() {
   const made = createWire('t', '{}');
@@ -16,7 +18,7 @@ describe('a wire', () => {
     expect(t.request()).toEqual({ topic: 't', after: 'latest', presence: undefined });
     t.arrive(id(3));
     expect(t.request()).toMatchObject({ after: id(3) });
-    t.reach([at(7)]);
+    t.reach(id(7));
     expect(t.request()).toMatchObject({ after: id(7) });
   });
 
@@ -30,23 +32,31 @@ describe('a wire', () => {
 
   it('takes what lies before its beginning for a repetition', () => {
     const t = wire();
-    t.reach([at(10)]);
+    t.reach(id(10));
     expect(t.arrivals(9, 10, 11)).toEqual(['repeated', 'repeated', 'new']);
   });
 
   it('does not go back, nor to another log, by what it is told to have reached', () => {
     const t = wire();
     t.arrive(id(5));
-    t.reach([at(4)]);
-    t.reach([at(9, 'aaaaaccccc')]);
+    t.reach(id(4));
+    t.reach(id(9, OTHER));
     expect(t.position()).toEqual(at(5));
   });
 
-  it('tells an event of another log from one of its own', () => {
+  it('does not believe an event of another log, unless a gap has told of it', () => {
     const t = wire();
     t.arrive(id(5));
-    expect(t.arrive(id(1, 'aaaaaccccc')).arrival).toBe('foreign');
-    expect(t.arrive(id(2, 'aaaaaccccc')).arrival).toBe('new');
+    expect(() => t.arrive(id(1, OTHER))).toThrow(SyntaxError);
+    t.skip({ topic: 't', requested: id(5), oldest: id(0, OTHER), latest: id(0, OTHER), reason: 'unknown-epoch' });
+    expect(t.arrive(id(1, OTHER)).arrival).toBe('new');
+  });
+
+  it('finds its own place in a cursor of several topics, and says when there is none', () => {
+    const t = wire();
+    expect(t.reach(id(3, epochOf('log', 0, 'another')))).toBe(false);
+    expect(t.reach(`${id(3, epochOf('log', 0, 'another'))}.${id(8)}.nonsense`)).toBe(true);
+    expect(t.position()).toEqual(at(8));
   });
 
   it('goes on from where a gap ends', () => {
