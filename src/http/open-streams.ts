@@ -40,6 +40,7 @@ export interface OpenStreamsOptions {
   readonly clock: () => number;
   readonly audit: Pick<Audit, 'begin'>;
   readonly isCollection: (topic: string) => boolean;
+  readonly isRevoked: (principal: Principal) => boolean;
   readonly onDelivery: (events: number, bytes: number) => void;
   readonly onClose: (reason: CloseReason | 'gone', stream: string) => void;
 }
@@ -49,6 +50,7 @@ export class OpenStreams {
   readonly #options: OpenStreamsOptions;
   readonly #streams = new Map<string, OpenStream>();
   #retrySpread = RETRY_MS;
+  #isDraining = false;
 
   constructor(options: OpenStreamsOptions) {
     this.node = options.node;
@@ -65,7 +67,7 @@ export class OpenStreams {
     { principal, address, request, released }: StreamReader,
     topics: readonly string[],
   ): EventStream {
-    const { wheel, clock, onDelivery, onClose } = this.#options;
+    const { wheel, clock, isRevoked, onDelivery, onClose } = this.#options;
     const id = `${this.node}${crypto.randomUUID().replaceAll('-', '')}`;
     const stream = new EventStream({
       id,
@@ -87,6 +89,9 @@ export class OpenStreams {
     this.#streams.set(id, open);
     this.#begin(open, topics);
     stream.open(topics);
+    // Between the request and this, all other streams may have been ended.
+    if (this.#isDraining) stream.close('draining');
+    else if (isRevoked(principal)) stream.close('revoked');
     return stream;
   }
 
@@ -155,6 +160,7 @@ export class OpenStreams {
 
   /** Ends all streams, and asks their readers to come back spread over time. */
   drain(): void {
+    this.#isDraining = true;
     this.#retrySpread = DRAIN_SPREAD_MS;
     for (const { stream } of [...this.#streams.values()]) stream.close('draining');
   }

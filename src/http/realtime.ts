@@ -4,7 +4,7 @@
  * The parts that depend on a runtime (store, bus, credentials) are passed in, so this knows none.
  */
 import type { Hono } from 'hono';
-import type { Policy } from '../auth/principal.ts';
+import type { Policy, Principal } from '../auth/principal.ts';
 import { createRevocations } from '../auth/revocations.ts';
 import { createRights } from '../auth/rights.ts';
 import type { Origin } from '../broker/broker.ts';
@@ -178,7 +178,8 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     clock,
     onFault,
   });
-  const streams = new OpenStreams({ node, wheel, clock, audit, isCollection, onDelivery, onClose: closed });
+  const isRevoked = (principal: Principal) => revocations.isRevoked(principal);
+  const streams = new OpenStreams({ node, wheel, clock, audit, isCollection, isRevoked, onDelivery, onClose: closed });
   const rights = createRights(options.policy);
   const revocations = createRevocations({
     store: store.revocations,
