@@ -44,7 +44,7 @@ function measure(order: string, between: number): Sample<ApplyMeasures> {
     Array.from({ length: ROWS }, (_, id) => rowOf(id, 1)),
     false,
   );
-  for (let order = 0; order < PENDING; order += 1) set.mutate({ kind: 'changed', mutation: mutationOf(order) });
+  for (let order = 0; order < PENDING; order += 1) set.mutate(mutationOf(order));
   if (set.rows().length !== ROWS) throw new Error('rows are missing');
   const changes = Array.from({ length: CHANGES }, (_, index): Event<RecordChange> => {
     const id = (index * 7919) % ROWS;

@@ -11,7 +11,6 @@ import { createOutbox } from './outbox/create-outbox.ts';
 import { openIndexedDbStore } from './outbox/indexeddb-store.ts';
 import { createMemoryStore } from './outbox/memory-store.ts';
 import { type Enqueued, type Outbox, outboxName } from './outbox/outbox.ts';
-import { createOwnWrites } from './own-writes.ts';
 import { createPresence, type HeldPresence, type Presence } from './presence/presence.ts';
 import { type Quality, qualityOf } from './quality.ts';
 import { type Collection, type CollectionOptions, openCollection } from './records/collection.ts';
@@ -118,7 +117,6 @@ export function createClient(options: ClientOptions): Client {
     resolve: options.resolve,
     onError,
   });
-  const writes = createOwnWrites(outbox, clock, onError);
   const opened = new Map<string, Collection<Enqueued>>();
   /** The lists that are being read. */
   const readings = new Map<object, Reading>();
@@ -177,7 +175,7 @@ export function createClient(options: ClientOptions): Client {
     ({ state } = link.status);
     changed();
   });
-  writes.listen(changed);
+  outbox.observe(changed);
   const stopListening = environment.listen({
     network() {
       fallback.network();
@@ -196,18 +194,22 @@ export function createClient(options: ClientOptions): Client {
   share?.start(link);
 
   function readStatus(): ClientStatus {
-    let [queued, dead] = [0, 0];
-    for (const mutation of writes.all) {
-      if (mutation.state === 'dead') dead += 1;
-      else if (mutation.state !== 'acknowledged') queued += 1;
-    }
+    let queued = 0;
+    for (const { state } of outbox.pending()) if (state !== 'acknowledged') queued += 1;
     const quality = qualityOf(link.status.state, roundTrip);
     let connection = link.status;
     const [reading] = readings.values();
     // Streams of records are opened when their lists have been read; what keeps those from it keeps everything from it.
     if (connection.state === 'disconnected' && !connection.trouble && reading)
       connection = { ...connection, ...reading, state: reading.trouble ? 'reconnecting' : 'connecting' };
-    return { ...connection, obstacle: fallback.obstacle(), quality, roundTrip, queued, dead };
+    return {
+      ...connection,
+      obstacle: fallback.obstacle(),
+      quality,
+      roundTrip,
+      queued,
+      dead: outbox.deadLetters().length,
+    };
   }
 
   const { reads } = link;
@@ -228,14 +230,14 @@ export function createClient(options: ClientOptions): Client {
         if (listeners.size === 0) measuring.stop();
       };
     },
-    publish: (topic, events) => writes.enqueue({ kind: 'publish', topic, events: [events].flat() }),
+    publish: (topic, events) => outbox.enqueue({ kind: 'publish', topic, events: [events].flat() }),
     collection(of) {
       const known = opened.get(of);
       if (known !== undefined) return known;
       const collection = openCollection(of, collections[of] ?? {}, {
         request,
         subscribe,
-        outbox: writes,
+        outbox,
         clock,
         retryDelay: (failures) => backoff(failures, random),
         onError,

@@ -5,7 +5,7 @@ export type { Trouble } from './connection/state.ts';
 export type { OpenTransport } from './connection/transport.ts';
 export { type Client, type ClientOptions, type ClientStatus, createClient } from './create-client.ts';
 export type { Environment, Signals } from './environment.ts';
-export type { Mutation, MutationChange, MutationRefusal, MutationState, Row, Write } from './mutation.ts';
+export type { Mutation, MutationRefusal, MutationState, Row, Write } from './mutation.ts';
 export type { Conflict, Resolution, Resolve } from './outbox/conflict.ts';
 export type { Confirmed, Enqueued, Outbox } from './outbox/outbox.ts';
 export { OutboxError, type OutboxErrorCode } from './outbox/outbox-error.ts';

@@ -62,6 +62,8 @@ export interface Mutation {
   readonly answer?: MutationAnswer | undefined;
   /** Why it is dead. */
   readonly refusal?: MutationRefusal | undefined;
+  /** Why it is not kept any more: the stream has shown it, or somebody has discarded it. */
+  readonly gone?: 'settled' | 'discarded' | undefined;
 }
 
 /** What the server answered to a write that it applied. */
@@ -92,9 +94,3 @@ export function mutationOf(key: string): string {
   const dot = key.indexOf('.');
   return dot === -1 ? key : key.slice(0, dot);
 }
-
-/** What happens to mutations, of this tab and of others, in order for each mutation. */
-export type MutationChange =
-  | { readonly kind: 'changed'; readonly mutation: Mutation }
-  /** Shown by the stream, or discarded by somebody: it is not kept any more. */
-  | { readonly kind: 'gone'; readonly mutation: Mutation; readonly why: 'settled' | 'discarded' };

@@ -1,6 +1,6 @@
 /** The outbox of one tab: puts what it knows of the store, its turn at draining, and those who wait for an answer together. */
 import { createListeners } from '../listeners.ts';
-import { type MutationChange, mutationOf, type Write } from '../mutation.ts';
+import { type Mutation, mutationOf, type Write } from '../mutation.ts';
 import { createDrain, type Drain } from './drain.ts';
 import { isWaiting, laneOf } from './lanes.ts';
 import { createLedger, type Decide } from './ledger.ts';
@@ -8,6 +8,9 @@ import type { Channel, Confirmed, Enqueued, Outbox, OutboxOptions } from './outb
 import { OutboxError, type OutboxErrorCode } from './outbox-error.ts';
 import type { Kept, OutboxStore } from './store.ts';
 import { discard, revive } from './transitions.ts';
+
+/** The place of what is not stored yet: after everything that is. */
+const LAST = Number.MAX_SAFE_INTEGER / 2;
 
 /** The most keys of events that are remembered until their request is answered. */
 const MAX_SHOWN = 1000;
@@ -35,9 +38,11 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const { name, store, limit = 1000, onError } = options;
   const { clock, createId, locks, openChannel } = options.environment;
   const waiters = new Map<string, PromiseWithResolvers<Confirmed>>();
-  const listeners = createListeners<[MutationChange]>(onError);
+  const listeners = createListeners<[Mutation]>(onError);
   /** Keys of events, the oldest first. Of most of them nobody here knows whose they are. */
   const shown = new Set<string>();
+  /** Those that are only being stored. */
+  const drafts = new Map<string, Mutation>();
   let channel: Channel | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** Ends this tab's turn at draining, or its waiting for it. */
@@ -46,6 +51,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let isClosed = false;
   let isSuspended = false;
   let isReading = false;
+  let count = 0;
 
   const ledger = createLedger(opened, clock, shown, tell, (changed) => {
     if (changed) nudge();
@@ -68,7 +74,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
       // What is gone without an answer went while this tab slept, and with it the answer.
       else waiter.reject(new OutboxError(gone === 'discarded' ? gone : (refusal?.kind ?? 'uncertain'), refusal));
     }
-    listeners.tell(gone ? { kind: 'gone', mutation, why: gone } : { kind: 'changed', mutation });
+    drafts.delete(id);
+    listeners.tell(mutation);
   }
 
   function nudge(): void {
@@ -170,9 +177,16 @@ export function createOutbox(options: OutboxOptions): Outbox {
       const id = createId();
       const state = 'pending';
       const draft = { id, ...copyOf(write, id), state, revision: 0, attempts: 0, enqueued: clock() } as const;
-      return track(id, (_, { length }) => (length < limit ? draft : undefined), 'full');
+      const enqueued = track(id, (_, { length }) => (length < limit ? draft : undefined), 'full');
+      count += 1;
+      const shown = { ...draft, order: LAST + count };
+      drafts.set(id, shown);
+      listeners.tell(shown);
+      // What could not be stored is not shown either. Whoever wrote it is told by the promise itself.
+      enqueued.queued.catch(() => drafts.delete(id) && listeners.tell({ ...shown, gone: 'discarded' }));
+      return enqueued;
     },
-    pending: () => all().filter(({ state }) => state !== 'dead'),
+    pending: () => [...all().filter(({ state }) => state !== 'dead'), ...drafts.values()],
     deadLetters: () => all().filter(({ state }) => state === 'dead'),
     retry: again,
     edit: again,

@@ -85,7 +85,7 @@ export function createDrain(
       // A fault (500) may be of this one write alone, and so may be a body that is too slow (408). All else would meet other lanes as well.
       const isAlone = answer.kind === 'refused' && [408, 500].includes(answer.status);
       fail(...(isAlone ? [lane] : [lane, SERVER]));
-      if ('retryAfter' in answer) asked = Math.max(asked, clock() + Math.min(LONGEST_ASKED_MS, answer.retryAfter ?? 0));
+      asked = Math.max(asked, clock() + Math.min(LONGEST_ASKED_MS, answer.retryAfter ?? 0));
     } else {
       failures = 0;
       waits.delete(lane);

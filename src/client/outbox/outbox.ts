@@ -10,7 +10,7 @@
  * **Identity.** An outbox belongs to one user of one server, and so does its name. When another user comes, close it before their token
  * is used: nothing is sent after `close`.
  */
-import type { Mutation, MutationAnswer, MutationChange, Write } from '../mutation.ts';
+import type { Mutation, MutationAnswer, Write } from '../mutation.ts';
 import type { Request } from '../request.ts';
 import type { Resolve } from './conflict.ts';
 import type { OutboxStore } from './store.ts';
@@ -89,8 +89,12 @@ export interface Outbox {
    * @returns whether it did. @throws OutboxError `quota`, `storage`, `closed`
    */
   discard(id: string): Promise<boolean>;
-  /** Calls a listener with what happens from now on; the first time that the store is read, with all that is there. @returns the end of it */
-  observe(listener: (change: MutationChange) => void): () => void;
+  /**
+   * Calls a listener with each mutation that changes from now on, in order for each of them: at once when it is enqueued; the last time, when
+   * it is `gone`. The first time that the store is read, with all that is there.
+   * @returns the end of it
+   */
+  observe(listener: (mutation: Mutation) => void): () => void;
   /**
    * An event was seen that this key caused, or a list that has its effect (of an acknowledged record, this version or a later one):
    * to be called for every event with a `mutation`, of other clients too.

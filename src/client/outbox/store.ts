@@ -11,14 +11,12 @@
  */
 import type { Mutation } from '../mutation.ts';
 
-/** A mutation as it is kept. */
+/** A mutation as it is kept; one that is `gone` for a while, so that every tab hears how it ended. */
 export interface Kept extends Mutation {
   /** The version of the record that it starts from: what the write says, or what one before it has made since. */
   readonly base?: number | undefined;
   /** The place of its last change among all changes: when that was, in ms since 1970, or a little more. */
   readonly seq: number;
-  /** Why it is over. It is kept for a while, so that every tab hears how it ended. */
-  readonly gone?: 'settled' | 'discarded' | undefined;
 }
 
 /** Writes within a step. What is put has no `seq` that is there already. */

@@ -1,4 +1,5 @@
 /** What the answer to a mutation's request makes of the mutation. */
+import { isFinal } from '../connection/answers.ts';
 import type { Mutation } from '../mutation.ts';
 import { isRow } from '../records/json.ts';
 import type { Answer } from '../request.ts';
@@ -11,9 +12,6 @@ import type { Kept } from './store.ts';
  * is also what the answer to an earlier attempt becomes for a caller whose claims have changed (protocol section 6.4).
  */
 const CONCLUSIVE = [400, 409, 412, 413, 415];
-
-/** Refusals that say nothing about the request itself: it may do better later, or under another token. So may it after any 5xx. */
-const PASSING = [401, 408, 425, 429];
 
 /**
  * Judges an answer.
@@ -33,11 +31,12 @@ export function judge({ write, sent }: Mutation, answer: Answer, doubt: boolean,
       gone: watched && status !== 202 ? undefined : 'settled',
     };
   }
-  const problem = answer.kind === 'refused' ? answer.problem : undefined;
+  const { problem } = answer;
   const status = problem?.status ?? 500;
   const isOpen = status >= 500 || (doubt && !CONCLUSIVE.includes(status));
   const open = { sent: isOpen ? sent : undefined };
-  return !problem || status >= 500 || PASSING.includes(status)
+  // It may do better later, or under another token.
+  return !problem || !isFinal(answer) || status === 401
     ? { ...open, state: 'pending' }
     : { ...open, state: 'dead', refusal: { kind: isOpen ? 'uncertain' : 'refused', problem } };
 }

@@ -53,7 +53,7 @@ export function createPresence(
   const listeners = createListeners(onError);
   const memberships = new Set<HeldMembership>();
   const closing = new Set<{ close(): void }>();
-  const turns = new Map<string, ReturnType<Request>>();
+  let turn: Promise<unknown> = Promise.resolve();
   let isClosed = false;
   let members: readonly PresentMember[] | undefined;
   /** Whether a sync is not complete yet. */
@@ -89,15 +89,10 @@ export function createPresence(
     asking = setTimeout(() => void ask(), ASK_MS);
   }
 
-  /** One request of a member after the other: what is asked for last is what counts. */
-  const inTurn: Request = (method, path, options) => {
-    const send = () => request(method, path, options);
-    const before = turns.get(path);
-    const done = before === undefined ? send() : before.then(send);
-    turns.set(path, done);
-    void done.finally(() => {
-      if (turns.get(path) === done) turns.delete(path);
-    });
+  /** One request after the other: what is asked for last is what counts. */
+  const inTurn: Request = (...asked) => {
+    const done = turn.then(() => request(...asked));
+    turn = done;
     return done;
   };
 
@@ -172,5 +167,5 @@ export function createPresence(
 }
 
 function isMembers(body: unknown): body is { readonly members: readonly PresentMember[] } {
-  return typeof body === 'object' && body !== null && 'members' in body && Array.isArray(body.members);
+  return Array.isArray((body as { readonly members?: unknown } | null)?.members);
 }

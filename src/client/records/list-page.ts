@@ -37,5 +37,6 @@ export async function readListPage(
 }
 
 function isListPage(body: unknown): body is ListPage {
-  return typeof body === 'object' && body !== null && 'records' in body && 'cursor' in body;
+  const { records, cursor }: Partial<ListPage> = body ?? {};
+  return Array.isArray(records) && typeof cursor === 'string';
 }

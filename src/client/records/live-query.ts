@@ -10,7 +10,7 @@ import type { Event } from '../../protocol/event.ts';
 import { endOf, isFinal } from '../connection/answers.ts';
 import type { Trouble } from '../connection/state.ts';
 import { createListeners } from '../listeners.ts';
-import type { Mutation, MutationChange, Row } from '../mutation.ts';
+import { type Mutation, mutationKey, type Row } from '../mutation.ts';
 import type { Request } from '../request.ts';
 import type { Subscribe, Subscription, SubscriptionState } from '../subscription.ts';
 import { isSame } from './json.ts';
@@ -57,11 +57,12 @@ export interface LiveQuery {
 
 /** The writes of a client, of all tabs. */
 export interface Mutations {
-  /** Those that are kept now. */
-  readonly all: Iterable<Mutation>;
-  listen(listener: (change: MutationChange) => void): () => void;
-  /** Told when a query has come to show an answered write, or an answer that is still to come. May be told twice. */
-  shown?(mutation: Mutation): void;
+  /** Those that are kept now: which are not yet confirmed or settled, and which were refused. */
+  pending(): readonly Mutation[];
+  deadLetters(): readonly Mutation[];
+  observe(listener: (mutation: Mutation) => void): () => void;
+  /** Told the key of an answered write, or of one that is still to be answered, which a query has come to show. May be told twice. */
+  settle?(key: string): void;
 }
 
 /** A list that is being read. */
@@ -118,7 +119,7 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
   const { request, subscribe, mutations, retryDelay, onError, onReading, onReturn, clock, delay, schedule } = context;
   const { collection, filters, limit, only } = plan;
   const room = limit + Math.min(RESERVE, limit - 1);
-  const open = () => createRecordSet({ ...plan, room }, (mutation) => mutations.shown?.(mutation));
+  const open = () => createRecordSet({ ...plan, room }, (mutation) => mutations.settle?.(mutationKey(mutation)));
   const listeners = createListeners(onError);
   let set = open();
   let state = LOADING.state;
@@ -228,7 +229,7 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
         // A later page's refusal says that the list cannot be gone on with, not that there is none.
         if (answer.kind === 'refused' && isFinal(answer) && !next) refuse(answer.code);
         else {
-          again(('retryAfter' in answer && answer.retryAfter) || 0);
+          again(answer.retryAfter ?? 0);
           ({ trouble } = endOf(answer, []));
           tellReading();
         }
@@ -287,18 +288,18 @@ export function createLiveQuery(plan: QueryPlan, context: QueryContext, onStop?:
     changed();
   }
 
-  function mutate(change: MutationChange): void {
-    const { write } = change.mutation;
+  function mutate(mutation: Mutation): void {
+    const { write } = mutation;
     if (write.kind === 'publish' || write.collection !== collection) return;
-    set.mutate(change);
+    set.mutate(mutation);
     // What is pending of a row may be shown too.
     snapshot = { ...snapshot };
     changed();
   }
 
   function start(): void {
-    unlisten = mutations.listen(mutate);
-    for (const mutation of mutations.all) mutate({ kind: 'changed', mutation });
+    unlisten = mutations.observe(mutate);
+    [...mutations.pending(), ...mutations.deadLetters()].forEach(mutate);
     void list();
   }
 

@@ -10,7 +10,7 @@
  * kept. What is known then ends at a **horizon**: of rows beyond it nothing is known, so none shows.
  */
 import type { Event } from '../../protocol/event.ts';
-import { type Mutation, type MutationChange, mutationKey, mutationOf, type Row } from '../mutation.ts';
+import { type Mutation, mutationKey, mutationOf, type Row } from '../mutation.ts';
 import { admission } from './admission.ts';
 import { isRow, isSame } from './json.ts';
 import { type Overlaid, overlay, type RecordWrite } from './overlay.ts';
@@ -57,7 +57,7 @@ export interface RecordSet {
   /** Takes an event of the stream. @returns false when it does not tell the record whole, and the list must be read */
   apply(event: Event<RecordChange>): boolean;
   /** Takes what happened to a write. */
-  mutate(change: MutationChange): void;
+  mutate(mutation: Mutation): void;
   /**
    * To be called when a list is asked for: whatever is answered by now is in it.
    * @returns takes the list in the place of all that was known; false, and nothing changes, when the rows lack the fields that name them
@@ -75,8 +75,6 @@ interface Held extends Mutation, Overlaid {
   /** As the outbox told it. */
   readonly mutation: Mutation;
   readonly key: string;
-  /** The outbox has let go of it: nothing more will be told of it. */
-  readonly gone: boolean;
   /** The base shows it, by this key; the outbox still has it. */
   shown?: string;
 }
@@ -219,19 +217,17 @@ export function createRecordSet(
       if (write && mutationKey(write) === mutation) show(write);
       return true;
     },
-    mutate(change) {
-      const { mutation } = change;
-      const { id, write, answer } = mutation;
+    mutate(mutation) {
+      const { id, write, answer, gone } = mutation;
       if (write.kind === 'publish' || write.collection !== collection) return;
       const known = writes.get(id);
       if (known) dirty.add(known.key);
-      const gone = change.kind === 'gone';
       // What another tab has seen settle, this base may not have come to yet.
-      if (gone && (!known || known.shown || change.why === 'discarded' || !answer)) writes.delete(id);
+      if (gone && (!known || known.shown || gone === 'discarded' || !answer)) writes.delete(id);
       else if (known?.shown !== mutationKey(mutation)) {
         const named = isRow(answer?.body) ? keyOfRow(answer.body, options.key) : undefined;
         const key = write.key ?? named ?? temporaryKey(mutation);
-        writes.set(id, { ...mutation, write, mutation, key, gone });
+        writes.set(id, { ...mutation, write, mutation, key });
         dirty.add(key);
         settle(key);
       }

@@ -31,14 +31,12 @@ export function rowOrder(order: string | undefined, key: readonly string[], fiel
   });
   return {
     placesOf: (row) => rules.map(({ field, isText }) => placeOf(row[field], isText)),
-    compare(a, b) {
-      let difference = 0;
-      for (let index = 0; difference === 0 && index < rules.length; index += 1) {
-        const rule = rules[index];
-        if (rule) difference = comparePlaces(a[index] ?? null, b[index] ?? null, rule.texts) * rule.sign;
-      }
-      return difference;
-    },
+    compare: (a, b) =>
+      rules.reduce(
+        (difference, { sign, texts }, index) =>
+          difference || comparePlaces(a[index] ?? null, b[index] ?? null, texts) * sign,
+        0,
+      ),
   };
 }
 

@@ -64,7 +64,7 @@ describe('a dead letter', () => {
     scene.open();
     await pass();
     expect(scene.tab.outbox.deadLetters()).toMatchObject([{ id }]);
-    expect(scene.tab.changes).toMatchObject([{ kind: 'changed', mutation: { id, state: 'dead' } }]);
+    expect(scene.tab.changes).toMatchObject([{ id, state: 'dead' }]);
   });
 
   it('that was applied after all is settled when the stream shows it', async () => {

@@ -57,7 +57,9 @@ describe('a write', () => {
     await pass();
     scene.tab.outbox.settle(id);
     await pass();
-    expect(scene.tab.changes.map((change) => (change.kind === 'gone' ? change.why : change.mutation.state))).toEqual([
+    expect(scene.tab.changes.map(({ gone, state }) => gone ?? state)).toEqual([
+      // At once, and when it is stored.
+      'pending',
       'pending',
       'in-flight',
       'acknowledged',
@@ -140,10 +142,11 @@ describe('settling', () => {
     scene.tab.outbox.enqueue(publish());
     await pass(100);
     expect(scene.tab.outbox.pending()).toEqual([]);
-    expect(scene.tab.changes.map(({ kind, mutation }) => [kind, mutation.state])).toEqual([
-      ['changed', 'pending'],
-      ['changed', 'in-flight'],
-      ['gone', 'acknowledged'],
+    expect(scene.tab.changes.map(({ gone, state }) => gone ?? state)).toEqual([
+      'pending',
+      'pending',
+      'in-flight',
+      'settled',
     ]);
   });
 

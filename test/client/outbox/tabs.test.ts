@@ -1,6 +1,6 @@
 /** Several tabs over one store: one drains, all know. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { MutationChange } from '../../../src/client/mutation.ts';
+import type { Mutation } from '../../../src/client/mutation.ts';
 import { KEPT } from '../../../src/client/outbox/ledger.ts';
 import { ModelServer } from './model-server.ts';
 import { publish } from './mutations.ts';
@@ -17,8 +17,7 @@ const open = (options: Parameters<Browser['open']>[2] = {}): Tab => {
   tabs.push(tab);
   return tab;
 };
-const told = ({ changes }: Tab) =>
-  changes.map((change: MutationChange) => (change.kind === 'gone' ? change.why : change.mutation.state));
+const told = ({ changes }: Tab) => changes.map(({ gone, state }: Mutation) => gone ?? state);
 const data = () => server.applied.flatMap(({ body }) => (body as { data: unknown }[]).map(({ data }) => data));
 
 beforeEach(() => {
@@ -55,11 +54,11 @@ describe('tabs', () => {
     await pass(1000);
     for (const tab of all) {
       const states = ['pending', 'in-flight', 'settled'];
-      const ids = new Set(tab.changes.map(({ mutation }) => mutation.id));
+      const ids = new Set(tab.changes.map(({ id }) => id));
       expect(ids.size).toBe(3);
       for (const id of ids) {
-        const own = tab.changes.filter(({ mutation }) => mutation.id === id);
-        const places = own.map((change) => states.indexOf(change.kind === 'gone' ? change.why : change.mutation.state));
+        const own = tab.changes.filter((mutation) => mutation.id === id);
+        const places = own.map(({ gone, state }) => states.indexOf(gone ?? state));
         expect(places).toEqual(places.toSorted((a, b) => a - b));
         expect(places.at(-1)).toBe(2);
       }

@@ -1,5 +1,5 @@
 /** Tabs of one browser, in this process: they share storage, locks and channels, and can crash. */
-import type { MutationChange } from '../../../src/client/mutation.ts';
+import type { Mutation } from '../../../src/client/mutation.ts';
 import { createOutbox } from '../../../src/client/outbox/create-outbox.ts';
 import { createMemoryStore } from '../../../src/client/outbox/memory-store.ts';
 import type { Channel, Locks, Outbox, OutboxOptions } from '../../../src/client/outbox/outbox.ts';
@@ -90,7 +90,7 @@ let tabs = 0;
 
 export class Tab {
   readonly outbox: Outbox;
-  readonly changes: MutationChange[] = [];
+  readonly changes: Mutation[] = [];
   readonly errors: unknown[] = [];
   #alive = true;
   readonly #free: (() => void)[] = [];
@@ -130,7 +130,7 @@ export class Tab {
       onError: (error) => this.errors.push(error),
       ...options,
     });
-    this.outbox.observe((change) => this.changes.push(change));
+    this.outbox.observe((mutation) => this.changes.push(mutation));
   }
 
   /** The page is gone from one moment to the next: whatever it was about to do does not happen. */

@@ -1,6 +1,6 @@
 /** A server with one collection, and an outbox, both of which do only what a test tells them to. */
 
-import { type Mutation, type MutationChange, mutationKey, type Row, type Write } from '../../../src/client/mutation.ts';
+import { type Mutation, mutationKey, mutationOf, type Row, type Write } from '../../../src/client/mutation.ts';
 import type { QueryContext } from '../../../src/client/records/live-query.ts';
 import type { Answer, Request } from '../../../src/client/request.ts';
 import type {
@@ -239,13 +239,15 @@ export function refused(code: ProblemCode, retryAfter?: number): Answer {
 
 export class FakeOutbox {
   readonly #kept = new Map<string, Mutation>();
-  readonly #listeners = new Set<(change: MutationChange) => void>();
+  readonly #listeners = new Set<(mutation: Mutation) => void>();
   readonly shownIds: string[] = [];
   #count = 0;
 
-  get all(): Iterable<Mutation> {
-    return this.#kept.values();
-  }
+  all = (): readonly Mutation[] => [...this.#kept.values()];
+
+  pending = (): readonly Mutation[] => this.all().filter(({ state }) => state !== 'dead');
+
+  deadLetters = (): readonly Mutation[] => this.all().filter(({ state }) => state === 'dead');
 
   get size(): number {
     return this.#kept.size;
@@ -255,13 +257,13 @@ export class FakeOutbox {
     return this.#kept.get(id);
   }
 
-  listen = (listener: (change: MutationChange) => void): (() => void) => {
+  observe = (listener: (mutation: Mutation) => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
 
-  shown = (mutation: Mutation): void => {
-    this.shownIds.push(mutation.id);
+  settle = (key: string): void => {
+    this.shownIds.push(mutationOf(key));
   };
 
   enqueue = (write: Write): Mutation => {
@@ -285,7 +287,7 @@ export class FakeOutbox {
   change(mutation: Mutation, changes: Partial<Mutation>): Mutation {
     const changed = { ...(this.#kept.get(mutation.id) ?? mutation), ...changes };
     this.#kept.set(mutation.id, changed);
-    this.#tell({ kind: 'changed', mutation: changed });
+    this.#tell(changed);
     return changed;
   }
 
@@ -301,11 +303,11 @@ export class FakeOutbox {
     const mutation = this.#kept.get(go.id);
     if (mutation === undefined) return;
     this.#kept.delete(mutation.id);
-    this.#tell({ kind: 'gone', mutation, why });
+    this.#tell({ ...mutation, gone: why });
   }
 
-  #tell(change: MutationChange): void {
-    for (const listener of [...this.#listeners]) listener(change);
+  #tell(mutation: Mutation): void {
+    for (const listener of [...this.#listeners]) listener(mutation);
   }
 }
 

@@ -134,12 +134,12 @@ class Run {
         break;
       case 'settle': {
         // Another tab may have seen it, while this one is behind.
-        const answered = pick([...this.outbox.all].filter(({ state }) => state === 'acknowledged'));
+        const answered = pick(this.outbox.all().filter(({ state }) => state === 'acknowledged'));
         if (answered !== undefined) this.outbox.let(answered, 'settled');
         break;
       }
       case 'discard': {
-        const dead = pick([...this.outbox.all].filter(({ state }) => state === 'dead'));
+        const dead = pick(this.outbox.all().filter(({ state }) => state === 'dead'));
         if (dead !== undefined) this.outbox.let(dead, 'discarded');
         break;
       }
@@ -199,7 +199,7 @@ class Run {
   /** Also those that the outbox has let go of, and this query still shows. */
   #kept(): readonly Mutation[] {
     const gone = this.#keys.flatMap((key) => this.query.pendingOf(key)).filter(({ id }) => !this.outbox.get(id));
-    return [...gone, ...this.outbox.all].sort((a, b) => a.order - b.order);
+    return [...gone, ...this.outbox.all()].sort((a, b) => a.order - b.order);
   }
 
   #ownOf(key: string): readonly Mutation[] {
@@ -216,7 +216,7 @@ class Run {
   /** The first of each lane that has no answer. */
   #sendable(): readonly Mutation[] {
     const busy = new Set<string>();
-    return [...this.outbox.all].filter(({ state, lane }) => {
+    return this.outbox.all().filter(({ state, lane }) => {
       if (state !== 'pending' && state !== 'in-flight') return false;
       const isFirst = !busy.has(lane);
       busy.add(lane);

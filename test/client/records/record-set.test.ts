@@ -42,7 +42,6 @@ function write(what: Partly<Exclude<Write, { kind: 'publish' }>>, more: Partial<
   return { id: `m${count}`, order: count, write: { collection: 'things', ...what } as Write, ...rest, ...more };
 }
 
-const changed = (mutation: Mutation) => ({ kind: 'changed', mutation }) as const;
 const acknowledged = (mutation: Mutation, body?: Row): Mutation => ({
   ...mutation,
   state: 'acknowledged',
@@ -132,7 +131,7 @@ describe('a pending patch', () => {
   it('shows at once, lies over every newer base, and keeps null for a field', () => {
     const { set } = loaded([{ id: 1, a: 'x', b: 'y', o: { p: 1, q: 2 }, version: 1 }]);
     const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine', b: null, o: { p: null } } });
-    set.mutate(changed(mine));
+    set.mutate(mine);
     expect(set.rows()).toEqual([{ id: 1, a: 'mine', b: null, o: { q: 2 }, version: 1 }]);
     set.apply(put({ id: 1, a: 'theirs', b: 'y', o: { p: 1, q: 3 }, c: 'new', version: 2 }));
     expect(set.rows()).toEqual([{ id: 1, a: 'mine', b: null, o: { q: 3 }, c: 'new', version: 2 }]);
@@ -143,20 +142,20 @@ describe('a pending patch', () => {
   it('is rolled back when it is refused, and named until it is discarded', () => {
     const { set } = loaded([{ id: 1, a: 'x', version: 1 }]);
     const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine' } });
-    set.mutate(changed(mine));
+    set.mutate(mine);
     const dead: Mutation = { ...mine, state: 'dead' };
-    set.mutate(changed(dead));
+    set.mutate(dead);
     expect(set.rows()).toEqual([{ id: 1, a: 'x', version: 1 }]);
     expect(set.pendingOf('1')).toEqual([dead]);
-    set.mutate({ kind: 'gone', mutation: dead, why: 'discarded' });
+    set.mutate({ ...dead, gone: 'discarded' });
     expect(set.pendingOf('1')).toEqual([]);
   });
 
   it('shows again when it is tried again', () => {
     const { set } = loaded([{ id: 1, a: 'x', version: 1 }]);
     const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine' } });
-    set.mutate(changed({ ...mine, state: 'dead' }));
-    set.mutate(changed({ ...mine, revision: 1 }));
+    set.mutate({ ...mine, state: 'dead' });
+    set.mutate({ ...mine, revision: 1 });
     expect(set.rows()[0]?.['a']).toBe('mine');
     set.apply(put({ id: 1, a: 'late', version: 2 }, { mutation: mine.id }));
     expect(set.rows()[0]?.['a']).toBe('mine');
@@ -166,7 +165,7 @@ describe('a pending patch', () => {
 
   it('of a row that is not there shows nothing', () => {
     const { set } = loaded([]);
-    set.mutate(changed(write({ kind: 'patch', key: '1', patch: { a: 'mine' } })));
+    set.mutate(write({ kind: 'patch', key: '1', patch: { a: 'mine' } }));
     expect(set.rows()).toEqual([]);
   });
 });
@@ -175,8 +174,8 @@ describe('an acknowledged write', () => {
   it('shows what the server answered, until the base is no older', () => {
     const { set, shown } = loaded([{ id: 1, a: 'x', version: 1 }]);
     const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine' } });
-    set.mutate(changed(mine));
-    set.mutate(changed(acknowledged(mine, { id: 1, a: 'mine', b: 'merged', version: 3 })));
+    set.mutate(mine);
+    set.mutate(acknowledged(mine, { id: 1, a: 'mine', b: 'merged', version: 3 }));
     set.apply(put({ id: 1, a: 'x', b: 'merged', version: 2 }));
     expect(set.rows()).toEqual([{ id: 1, a: 'mine', b: 'merged', version: 3 }]);
     expect(set.versionOf('1')).toBe(3);
@@ -189,10 +188,10 @@ describe('an acknowledged write', () => {
   it('whose event came before its answer is not shown twice', () => {
     const { set, shown } = loaded([{ id: 1, a: 'x', version: 1 }]);
     const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine' } });
-    set.mutate(changed(mine));
+    set.mutate(mine);
     set.apply(put({ id: 1, a: 'mine', version: 2 }, { mutation: mine.id }));
     set.apply(put({ id: 1, a: 'theirs', version: 3 }));
-    set.mutate(changed(acknowledged(mine, { id: 1, a: 'mine', version: 2 })));
+    set.mutate(acknowledged(mine, { id: 1, a: 'mine', version: 2 }));
     expect(set.rows()[0]?.['a']).toBe('theirs');
     expect(set.pendingOf('1')).toEqual([]);
     expect(shown).toEqual([mine.id]);
@@ -201,9 +200,9 @@ describe('an acknowledged write', () => {
   it('that another tab has seen settle shows until this base shows it', () => {
     const { set } = loaded([{ id: 1, a: 'x', version: 1 }]);
     const mine = write({ kind: 'patch', key: '1', patch: { a: 'mine' } });
-    set.mutate(changed(mine));
+    set.mutate(mine);
     const answered = acknowledged(mine, { id: 1, a: 'mine', version: 2 });
-    set.mutate({ kind: 'gone', mutation: answered, why: 'settled' });
+    set.mutate({ ...answered, gone: 'settled' });
     expect(set.rows()[0]?.['a']).toBe('mine');
     set.apply(put({ id: 1, a: 'mine', version: 2 }));
     expect(set.pendingOf('1')).toEqual([]);
@@ -213,7 +212,7 @@ describe('an acknowledged write', () => {
     const { set } = loaded([{ id: 1, version: 1 }]);
     const removal = write({ kind: 'delete', key: '1' });
     const before = set.list();
-    set.mutate(changed(acknowledged(removal)));
+    set.mutate(acknowledged(removal));
     before([{ id: 1, version: 1 }], false);
     expect(set.rows()).toEqual([]);
     set.list()([{ id: 1, version: 1 }], false);
@@ -224,10 +223,10 @@ describe('an acknowledged write', () => {
     const { set } = loaded([{ id: 'k', a: 'old', version: 7 }]);
     const removal = write({ kind: 'delete', key: 'k' });
     const creation = write({ kind: 'create', key: 'k', record: { id: 'k', a: 'new' } });
-    set.mutate(changed(removal));
-    set.mutate(changed(creation));
-    set.mutate(changed(acknowledged(removal)));
-    set.mutate(changed(acknowledged(creation, { id: 'k', a: 'new', version: 1 })));
+    set.mutate(removal);
+    set.mutate(creation);
+    set.mutate(acknowledged(removal));
+    set.mutate(acknowledged(creation, { id: 'k', a: 'new', version: 1 }));
     expect(set.rows()).toEqual([{ id: 'k', a: 'new', version: 1 }]);
     set.apply(gone('k', 7, removal.id));
     expect(set.rows()).toEqual([{ id: 'k', a: 'new', version: 1 }]);
@@ -239,10 +238,10 @@ describe('an acknowledged write', () => {
   it('of a record that somebody deleted right after does not bring it back', () => {
     const { set } = loaded([]);
     const creation = write({ kind: 'create', key: 'k', record: { id: 'k' } });
-    set.mutate(changed(creation));
+    set.mutate(creation);
     set.apply(put({ id: 'k', version: 1 }));
     set.apply(gone('k', 1));
-    set.mutate(changed(acknowledged(creation, { id: 'k', version: 1 })));
+    set.mutate(acknowledged(creation, { id: 'k', version: 1 }));
     expect(set.rows()).toEqual([]);
   });
 
@@ -252,11 +251,11 @@ describe('an acknowledged write', () => {
     const removal = write({ kind: 'delete', key: '8' });
     const unseen = write({ kind: 'create', key: 'j', record: { id: 'j', n: 0 } });
     const creation = write({ kind: 'create', key: 'k', record: { id: 'k', n: 1 } });
-    set.mutate(changed(acknowledged(elsewhere, { id: 9, n: 1, version: 4 })));
-    set.mutate(changed(acknowledged(removal)));
-    set.mutate(changed(acknowledged(unseen, { id: 'j', n: 0, version: 1 })));
+    set.mutate(acknowledged(elsewhere, { id: 9, n: 1, version: 4 }));
+    set.mutate(acknowledged(removal));
+    set.mutate(acknowledged(unseen, { id: 'j', n: 0, version: 1 }));
     const late = set.unshown();
-    set.mutate(changed(acknowledged(creation, { id: 'k', n: 1, version: 1 })));
+    set.mutate(acknowledged(creation, { id: 'k', n: 1, version: 1 }));
     expect(set.expire(late)).toBe(false);
     expect(shown).toEqual([elsewhere.id, removal.id, unseen.id]);
     expect(set.expire(set.unshown())).toBe(true);
@@ -270,8 +269,8 @@ describe('an acknowledged write', () => {
     const { set } = loaded([]);
     const removal = write({ kind: 'delete', key: 'k' });
     const creation = write({ kind: 'create', key: 'k', record: { id: 'k', a: 'new' } });
-    set.mutate(changed(acknowledged(removal)));
-    set.mutate(changed(creation));
+    set.mutate(acknowledged(removal));
+    set.mutate(creation);
     expect(set.expire(set.unshown())).toBe(true);
     set.apply(put({ id: 'k', a: 'old', version: 1 }));
     expect(set.rows()).toEqual([{ id: 'k', a: 'new' }]);
@@ -283,12 +282,12 @@ describe('a created record', () => {
     const { set } = loaded([{ id: 1, version: 1 }]);
     const first = write({ kind: 'create', record: { a: 'first' } });
     const second = write({ kind: 'create', record: { a: 'second' } });
-    set.mutate(changed(first));
-    set.mutate(changed(second));
+    set.mutate(first);
+    set.mutate(second);
     expect(set.rows().map(({ a }) => a)).toEqual([undefined, 'first', 'second']);
     expect(isTemporaryKey(String(set.rows()[1]?.['id']))).toBe(true);
     expect(set.pendingOf(temporaryKey(first))).toEqual([first]);
-    set.mutate(changed(acknowledged(second, { id: 3, a: 'second', version: 1 })));
+    set.mutate(acknowledged(second, { id: 3, a: 'second', version: 1 }));
     expect(set.rows().map(({ a, id }) => (typeof id === 'number' ? id : a))).toEqual([1, 3, 'first']);
     set.apply(put({ id: 2, a: 'first', version: 1 }, { mutation: first.id }));
     expect(set.rows().map(({ id }) => id)).toEqual([1, 2, 3]);
@@ -301,12 +300,12 @@ describe('a created record', () => {
 describe('a filter', () => {
   it('keeps out what is created or changed so that it does not match', () => {
     const { set } = loaded([{ id: 1, s: 'open', version: 1 }], { filters: ['s=eq.open'] });
-    set.mutate(changed(write({ kind: 'create', key: '2', record: { id: 2, s: 'done' } })));
-    set.mutate(changed(write({ kind: 'create', key: '3', record: { id: 3 } })));
+    set.mutate(write({ kind: 'create', key: '2', record: { id: 2, s: 'done' } }));
+    set.mutate(write({ kind: 'create', key: '3', record: { id: 3 } }));
     const done = write({ kind: 'patch', key: '1', patch: { s: 'done' } });
-    set.mutate(changed(done));
+    set.mutate(done);
     expect(set.rows()).toEqual([{ id: 3 }]);
-    set.mutate(changed({ ...done, state: 'dead' }));
+    set.mutate({ ...done, state: 'dead' });
     expect(set.rows().map(({ id }) => id)).toEqual([1, 3]);
   });
 });
@@ -316,12 +315,12 @@ describe('writes that wait over one that the base does not show', () => {
     const { set } = loaded([{ id: 1, a: 'old', version: 1 }]);
     const replacement = write({ kind: 'replace', key: '1', record: { a: 'new' } });
     const patch = write({ kind: 'patch', key: '1', patch: { b: 'mine' } });
-    set.mutate(changed(replacement));
-    set.mutate(changed(patch));
+    set.mutate(replacement);
+    set.mutate(patch);
     // Somebody deleted the record before it was replaced: it is another one, and the stream is behind.
     set.apply(put({ id: 1, a: 'older still', version: 2 }));
-    set.mutate(changed(acknowledged(replacement, { id: 1, a: 'new', version: 1 })));
-    set.mutate(changed(acknowledged(patch, { id: 1, a: 'new', b: 'mine', version: 2 })));
+    set.mutate(acknowledged(replacement, { id: 1, a: 'new', version: 1 }));
+    set.mutate(acknowledged(patch, { id: 1, a: 'new', b: 'mine', version: 2 }));
     expect(set.rows()).toEqual([{ id: 1, a: 'new', b: 'mine', version: 2 }]);
   });
 });
