@@ -9,6 +9,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   store: ['protocol'],
   'store/postgres': ['store', 'protocol'],
+  'store/durable-object': ['store', 'protocol'],
   bus: ['protocol'],
   delivery: ['protocol'],
   auth: ['store', 'protocol'],

@@ -1,30 +1,12 @@
 /** The app with the memory store on workerd, the runtime of Cloudflare Workers, without anything of Node. */
-import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
 import { Miniflare } from 'miniflare';
-import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSseParser, type SseBlock } from '../../src/protocol/sse.ts';
 import { until } from '../support/until.ts';
+import { bundleWorker } from '../support/worker-bundle.ts';
 
 const SECRET = 'a shared secret of more than thirty-two bytes';
-
-async function bundle(): Promise<{ readonly code: string; readonly imports: readonly string[] }> {
-  const build = await rolldown({
-    input: fileURLToPath(new URL('./worker.ts', import.meta.url)),
-    platform: 'neutral',
-    resolve: { mainFields: ['module', 'main'], conditionNames: ['workerd', 'worker', 'browser', 'import'] },
-    // What only Node has stays an import, so that it can be seen.
-    external: [/^node:/],
-  });
-  try {
-    const { output } = await build.generate({ format: 'esm', codeSplitting: false });
-    const { code, imports, dynamicImports } = output[0];
-    return { code, imports: [...imports, ...dynamicImports] };
-  } finally {
-    await build.close();
-  }
-}
 
 function token(claims: Record<string, unknown>): Promise<string> {
   return new SignJWT(claims)
@@ -40,7 +22,7 @@ describe('on workerd', () => {
   let headers: Record<string, string>;
 
   beforeAll(async () => {
-    const made = await bundle();
+    const made = await bundleWorker('test/runtime/worker.ts');
     imports = made.imports;
     worker = new Miniflare({
       modules: [{ type: 'ESModule', path: 'worker.mjs', contents: made.code }],
