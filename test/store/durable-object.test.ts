@@ -33,7 +33,14 @@ async function open(): Promise<Miniflare> {
 }
 
 function storeOf(object: string): Store {
-  const ask = async (method: string, args: readonly unknown[]): Promise<any> => {
+  let last: Promise<unknown> = Promise.resolve();
+  /** In the order of asking, as the calls of one stub come to their object: the connections of HTTP would overtake each other. */
+  const ask = (method: string, args: readonly unknown[]): Promise<any> => {
+    const answer = last.then(() => send(method, args));
+    last = answer.catch(() => undefined);
+    return answer;
+  };
+  const send = async (method: string, args: readonly unknown[]): Promise<any> => {
     const call: StoreCall = { object, ahead, method, args };
     const response = await worker.dispatchFetch('http://store/', { method: 'POST', body: JSON.stringify(call) });
     const answer = (await response.json()) as StoreAnswer;
