@@ -20,8 +20,11 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   presence: ['store', 'bus', 'protocol'],
   // Composes the parts into an app, whatever the runtime; never the adapters.
   http: ['auth', 'broker', 'bus', 'capture', 'delivery', 'presence', 'records', 'store', 'store/postgres', 'protocol'],
+  // What a server is told by its surroundings, whatever the runtime.
+  config: ['http', 'store', 'protocol'],
   // The composition root of one runtime.
   node: [
+    'config',
     'http',
     'auth',
     'broker',
@@ -43,14 +46,27 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   query: ['client', 'protocol'],
   // Runs on anybody's page: as little as will do.
   widget: ['protocol'],
-  cli: ['node', 'http', 'capture', 'records', 'store', 'store/postgres', 'protocol'],
+  // The other one: Workers and their objects.
+  cloudflare: [
+    'config',
+    'http',
+    'auth',
+    'broker',
+    'bus',
+    'delivery',
+    'presence',
+    'store',
+    'store/durable-object',
+    'protocol',
+  ],
+  cli: ['config', 'node', 'http', 'capture', 'records', 'store', 'store/postgres', 'protocol'],
   // The portable public entry, `src/index.ts`.
   '': ['http', 'auth', 'broker', 'bus', 'capture', 'records', 'store', 'protocol'],
 };
 
 /** Every package, and the rooms or files that may import it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  zod: ['protocol', 'auth', 'bus', 'records', 'http', 'node', 'cli'],
+  zod: ['protocol', 'auth', 'bus', 'records', 'http', 'config', 'cli'],
   hono: ['http', 'node'],
   '@hono/zod-validator': ['http'],
   '@hono/node-server': ['node'],

@@ -1,6 +1,6 @@
 /** Parsers of arguments that several commands take. Each throws commander's error, which ends with exit code 2. */
 import { InvalidArgumentError } from 'commander';
-import { parseDuration } from '../node/units.ts';
+import { parseDuration } from '../config/units.ts';
 import { isTopic } from '../protocol/topic.ts';
 
 export function parseTopic(text: string): string {

@@ -1,7 +1,7 @@
 /** The database of a command that works on it without a server: the one that a server with the same settings would use. */
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { readConfig } from '../node/config.ts';
+import { readConfig } from '../config/config.ts';
 import { lockDataDir } from '../node/data-dir-lock.ts';
 import { createDatabaseSocket } from '../node/database-socket.ts';
 import type { Database } from '../store/postgres/database.ts';

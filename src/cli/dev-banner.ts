@@ -1,5 +1,5 @@
 /** What `sluice dev` says when it is ready. Every command in it works as it stands. */
-import type { Config } from '../node/config.ts';
+import type { Config } from '../config/config.ts';
 import { type Paint, printable } from './terminal.ts';
 
 const TOPIC = 'chat:lobby';

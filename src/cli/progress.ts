@@ -1,5 +1,5 @@
 /** Progress of a long publish, on stderr: one line that is rewritten on a terminal, a line a second elsewhere. */
-import { formatSize } from '../node/units.ts';
+import { formatSize } from '../config/units.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Milliseconds before the first sign, so that short work is not interrupted by it, and between two. */

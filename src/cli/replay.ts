@@ -1,7 +1,7 @@
 /** `sluice replay <topic>`: the past of a topic once more, with the pauses that it had, on stdout or into another topic. */
 import { randomUUID } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../node/units.ts';
+import { parseDuration } from '../config/units.ts';
 import { parseCompoundCursor } from '../protocol/cursor.ts';
 import { splitObject } from '../records/row-text.ts';
 import { parseTopic } from './arguments.ts';

@@ -1,5 +1,5 @@
 /** Running a server until a signal asks it to end. */
-import type { Config } from '../node/config.ts';
+import type { Config } from '../config/config.ts';
 import type { RunningServer } from '../node/server.ts';
 import { StartError } from '../node/start-error.ts';
 import type { Context } from './context.ts';

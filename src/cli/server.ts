@@ -1,5 +1,5 @@
 /** Asking a server, and sorting what comes back into what a command can do about it. */
-import { DEFAULT_PORT } from '../node/config.ts';
+import { DEFAULT_PORT } from '../config/config.ts';
 import { PROBLEM_TYPE } from '../protocol/problem.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { printable } from './terminal.ts';

@@ -1,6 +1,6 @@
 /** The settings of a server as options of a command, made from the one table that also documents them. */
 import { type Command, Option } from 'commander';
-import { CONFIG_TABLE, type Config, type Mode, readConfig } from '../node/config.ts';
+import { CONFIG_TABLE, type Config, type Mode, readConfig } from '../config/config.ts';
 import type { Context } from './context.ts';
 import { CommandError, EXIT } from './exit.ts';
 

@@ -1,6 +1,6 @@
 /** `sluice tail <topic>…`: the events of one or more topics on stdout, across every cut of the line. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../node/units.ts';
+import { parseDuration } from '../config/units.ts';
 import { parseCompoundCursor } from '../protocol/cursor.ts';
 import type { Event } from '../protocol/event.ts';
 import { parseFilter } from '../protocol/filter.ts';

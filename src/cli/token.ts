@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SignJWT } from 'jose';
-import { DEFAULT_DATA_DIR } from '../node/config.ts';
+import { DEFAULT_DATA_DIR } from '../config/config.ts';
 import type { GrantsClaim } from '../protocol/grants.ts';
 import { isTopicPattern } from '../protocol/topic.ts';
 import { parseSpan } from './arguments.ts';

@@ -1,7 +1,7 @@
 /** `sluice topics`: what topics there are. Needs a token with `admin`. */
 import { type Command, Option } from 'commander';
 import type { z } from 'zod';
-import { formatSize } from '../node/units.ts';
+import { formatSize } from '../config/units.ts';
 import { topicListSchema } from '../protocol/schemas.ts';
 import type { Context } from './context.ts';
 import { CommandError, EXIT, EXIT_HELP } from './exit.ts';

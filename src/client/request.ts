@@ -8,7 +8,7 @@ import { piecesOf } from './pieces.ts';
 import type { Token } from './token.ts';
 
 export type Answer =
-  /** 2xx, in the representation that was asked for: what the JSON says, or a stream. `body` is `null` where there is none. */
+  /** 2xx, in the representation that was asked for: what the JSON says, or a stream. `body` is `undefined` where there is none. */
   | {
       readonly kind: 'ok';
       readonly status: number;
@@ -130,8 +130,9 @@ async function read(response: Response, stream: boolean, now: number): Promise<A
     what,
     retryAfter,
   });
-  if (status === 204 || (stream && status < 300 && type.startsWith(NDJSON)))
-    return { kind: 'ok', status, headers, body };
+  const isStream = stream && status < 300 && type.startsWith(NDJSON);
+  // Of an answer without a body, Chromium gives an empty stream.
+  if (status === 204 || isStream) return { kind: 'ok', status, headers, body: isStream ? body : undefined };
   // Of a redirect that was not followed, browsers do not tell the status.
   const isRedirect = status < 200 || (status >= 300 && status < 400);
   if (isRedirect || !/^application\/(problem\+)?json\b/.test(type)) {

@@ -2,8 +2,8 @@
 import type { Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
+import type { Config } from '../config/config.ts';
 import { answerClientErrors } from './client-errors.ts';
-import type { Config } from './config.ts';
 import { StartError } from './start-error.ts';
 
 export interface Listener {

@@ -6,8 +6,8 @@
  */
 import { format } from 'node:util';
 import pino from 'pino';
+import type { LogLevel } from '../config/config.ts';
 import type { Log } from '../http/log.ts';
-import type { LogLevel } from './config.ts';
 
 export interface Logger extends Log {
   /** Writes what is still held, before the process ends. */

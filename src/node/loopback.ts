@@ -2,10 +2,11 @@
  * What makes `dev` safe: it answers to this machine only. A page on the web can make a browser send requests to loopback, and can
  * point its own name there (DNS rebinding), but it cannot make the browser say another `Host` and `Origin` than its own.
  */
+
+import { isLoopbackName } from '../config/loopback-name.ts';
 import { problemResponse } from '../http/problem-error.ts';
 import { peerAddress } from '../http/remote-address.ts';
 import type { Middleware, RequestContext } from '../http/services.ts';
-import { isLoopbackName } from './loopback-name.ts';
 
 const PLAIN_HOST = /^(?:127\.0\.0\.1|localhost)(?::\d{1,5})?$/;
 /** How IPv6 sockets write the address of an IPv4 peer (RFC 4291, 2.5.5.2). */

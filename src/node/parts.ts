@@ -1,12 +1,12 @@
 /** The parts of a server that the configuration chooses: where events are kept, and how nodes wake each other. */
 import { join } from 'node:path';
 import type { Bus } from '../bus/bus.ts';
+import type { Config } from '../config/config.ts';
 import type { Log } from '../http/log.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import type { Database } from '../store/postgres/database.ts';
 import { createPostgresStore, type PostgresStoreOptions } from '../store/postgres/postgres-store.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
-import type { Config } from './config.ts';
 import { type DataDirLock, lockDataDir } from './data-dir-lock.ts';
 import { createDatabaseSocket } from './database-socket.ts';
 import { StartError } from './start-error.ts';

@@ -1,10 +1,11 @@
 /** A Sluice server on Node: its parts chosen by the configuration, served, and drained in good order. */
+
+import type { Config, Mode } from '../config/config.ts';
 import type { Log } from '../http/log.ts';
 import { createRealtime, type Realtime, type RealtimeOptions } from '../http/realtime.ts';
 import type { MetricsSource } from '../http/routes/operating.ts';
 import { compileTopicPattern } from '../protocol/topic.ts';
 import type { Retention } from '../store/store.ts';
-import type { Config, Mode } from './config.ts';
 import { HOST_METRICS_TOPIC, startHostMetrics } from './host-metrics.ts';
 import { createListener } from './listener.ts';
 import { loadCollections } from './load-collections.ts';

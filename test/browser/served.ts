@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
-import { readConfig } from '../../src/node/config.ts';
+import { readConfig } from '../../src/config/config.ts';
 import { startServer } from '../../src/node/server.ts';
 
 export interface Served {

@@ -1,7 +1,7 @@
 /** Runs the suite against a server of this package, started in this process with a configuration of its own. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll } from 'vitest';
-import { readConfig } from '../../src/node/config.ts';
+import { readConfig } from '../../src/config/config.ts';
 import { startServer } from '../../src/node/server.ts';
 import { conformance } from './suite.ts';
 

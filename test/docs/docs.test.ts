@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { CONFIG_TABLE } from '../../src/node/config.ts';
+import { CONFIG_TABLE } from '../../src/config/config.ts';
 import { PROBLEMS } from '../../src/protocol/problem.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

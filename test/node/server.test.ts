@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { type Config, readConfig } from '../../src/node/config.ts';
+import { type Config, readConfig } from '../../src/config/config.ts';
 import { lockDataDir } from '../../src/node/data-dir-lock.ts';
 import { startServer } from '../../src/node/server.ts';
 import { StartError } from '../../src/node/start-error.ts';

@@ -103,7 +103,7 @@ const schema = z.object({
       '`postgres://…`, `postgresql://…` or `memory:`',
     ),
     undefined,
-    'A Postgres server (14 or later), or `memory:` to keep nothing beyond the process.',
+    'A Postgres server (14 or later), or `memory:` to keep nothing once the process ends.',
     'embedded Postgres in `DATA_DIR`',
   ),
   REDIS_URL: setting(
@@ -256,7 +256,7 @@ function mistakesOfMode(raw: Partial<Record<Name, string>>, mode: Mode): readonl
       { name: 'AUTH_SECRET', message: `is missing, and \`serve\` does not run without a way to check tokens: ${how}` },
     ];
   }
-  const bytes = Buffer.byteLength(raw.AUTH_SECRET ?? '');
+  const bytes = new TextEncoder().encode(raw.AUTH_SECRET).byteLength;
   if (raw.AUTH_SECRET === undefined || bytes >= 32) return [];
   return [
     {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isLoopbackName } from '../../src/node/loopback-name.ts';
+import { isLoopbackName } from '../../src/config/loopback-name.ts';
 
 it.each(['localhost', 'LOCALHOST', 'app.localhost', 'a.b.localhost', '127.0.0.1', '127.0.0.53', '::1', '[::1]'])(
   '%s means this machine',

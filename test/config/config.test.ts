@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CONFIG_TABLE, type ConfigResult, readConfig } from '../../src/node/config.ts';
-import { exactSize, parseDuration, parseSize } from '../../src/node/units.ts';
+import { CONFIG_TABLE, type ConfigResult, readConfig } from '../../src/config/config.ts';
+import { exactSize, parseDuration, parseSize } from '../../src/config/units.ts';
 
 const SECRET = { AUTH_SECRET: 'x'.repeat(32) };
 
