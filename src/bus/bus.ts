@@ -41,6 +41,11 @@ export interface Bus {
    * @returns how to stop listening
    */
   listen(receive: (envelope: Envelope) => void, resumed: () => void): () => void;
+  /**
+   * Says that this node wants to hear of the presence of a topic, on a bus that tells only those who do. Others have no such method.
+   * @returns how to say that it does no more
+   */
+  follow?(topic: string): () => void;
   /** Whether other nodes can be heard at the moment. */
   readonly connected: boolean;
   close(): Promise<void>;

@@ -25,11 +25,15 @@ export interface AppOptions {
   readonly cors?: readonly string[] | '*';
   /** How many proxies in front are believed when they add to `X-Forwarded-For`. 0 unless told. */
   readonly trustProxy?: number;
+  /** Where a request comes from, on a runtime that says so by other means than a connection. `trustProxy` plays no part then. */
+  readonly address?: (c: RequestContext) => string | undefined;
   /** Whether a request without a token comes from this machine and may do everything. For development only. */
   readonly local?: (c: RequestContext) => boolean;
   /** Runs before everything else, and may refuse. */
   readonly guard?: Middleware;
   readonly metrics?: MetricsSource;
+  /** Whether JSON is sent compressed to those who accept it. Yes unless told; not where the runtime does it. */
+  readonly compress?: boolean;
 }
 
 export interface AppHooks {
@@ -76,8 +80,10 @@ export function createApp(services: Services, options: AppOptions, { ready, onRe
     const origin = options.cors === '*' ? '*' : [...options.cors];
     app.use(cors({ origin, allowHeaders: ALLOWED_HEADERS, exposeHeaders: EXPOSED_HEADERS, maxAge: CORS_MAX_AGE }));
   }
-  const gzip = compress({ encoding: 'gzip', contentTypeFilter: /^application\/json/ });
-  app.use((c, next) => (c.req.method === 'GET' ? gzip(c, next) : next()));
+  if (options.compress !== false) {
+    const gzip = compress({ encoding: 'gzip', contentTypeFilter: /^application\/json/ });
+    app.use((c, next) => (c.req.method === 'GET' ? gzip(c, next) : next()));
+  }
   app.use(
     methodNotAllowed({
       app,
@@ -92,7 +98,10 @@ export function createApp(services: Services, options: AppOptions, { ready, onRe
   app.route('/', operatingRoute(services, options.metrics));
   app.use('/v1/*', requireLegibleUrl);
   const local = options.local ?? (() => false);
-  app.use('/v1/*', authenticate(services, { address: remoteAddress(options.trustProxy ?? 0), local }));
+  app.use(
+    '/v1/*',
+    authenticate(services, { address: options.address ?? remoteAddress(options.trustProxy ?? 0), local }),
+  );
   app.route('/v1', publishRoute(services));
   app.route('/v1', eventsRoute(services));
   app.route('/v1', streamsRoute(services));

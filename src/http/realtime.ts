@@ -7,7 +7,7 @@ import type { Hono } from 'hono';
 import type { Policy, Principal } from '../auth/principal.ts';
 import { createRevocations } from '../auth/revocations.ts';
 import { createRights } from '../auth/rights.ts';
-import type { Origin } from '../broker/broker.ts';
+import type { Broker, Origin } from '../broker/broker.ts';
 import { LocalBroker } from '../broker/local-broker.ts';
 import { createRetentionTask } from '../broker/retention-task.ts';
 import type { Bus } from '../bus/bus.ts';
@@ -25,7 +25,7 @@ import { createMemoryStore } from '../store/memory.ts';
 import { type Retention, type Store, StoreUnavailable } from '../store/store.ts';
 import { type AppOptions, createApp } from './app.ts';
 import { type AuditScope, createAudit } from './audit.ts';
-import { type CallerLimits, createCallerLimiter, DEFAULT_CALLER_LIMITS } from './caller-limiter.ts';
+import { type CallerLimiter, type CallerLimits, createCallerLimiter, DEFAULT_CALLER_LIMITS } from './caller-limiter.ts';
 import { type CredentialOptions, createCredentials } from './credentials.ts';
 import type { DefinedBy } from './defined-by.ts';
 import { compileEventDefinitions, type EventDefinitions, type EventTypes } from './event-definitions.ts';
@@ -44,6 +44,10 @@ export interface RealtimeOptions extends AppOptions {
   readonly store?: Store;
   /** How nodes wake each other. None unless told. Closed by `close`. */
   readonly bus?: Bus;
+  /** What publishes and subscribes. Topics in this process over `store` and `bus` unless told; any other cannot have `collections`. */
+  readonly broker?: Broker;
+  /** Counts what callers do. By `callerLimits`, and of this app alone, unless told. */
+  readonly callers?: CallerLimiter;
   /** This node's name: eight characters of `0-9a-z`, unlike any other's. Random unless told. */
   readonly node?: string;
   readonly auth?: CredentialOptions;
@@ -147,7 +151,9 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
   const eventTypes = compileEventDefinitions(options.events);
   const onFault = (error: unknown) => log.error({ error }, 'something failed in the background');
 
-  const broker = new LocalBroker({
+  if (options.broker !== undefined && options.collections !== undefined)
+    throw new TypeError('collections need the broker of this process');
+  const local = new LocalBroker({
     log: store.log,
     bus,
     schedule,
@@ -156,6 +162,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     compacted: options.compact,
     observer: { ...observer, onFault },
   });
+  const broker = options.broker ?? local;
   const wheel = new TimerWheel(onFault, clock);
   const {
     onDelivery = () => undefined,
@@ -189,7 +196,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
   const calls = createCalls({ bus, node, onFault });
   const collections = options.collections?.({
     store,
-    broker,
+    broker: local,
     node,
     log,
     onFault,
@@ -268,7 +275,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     }),
     pages: new Set(),
     eventTypes,
-    callers: createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...options.callerLimits }),
+    callers: options.callers ?? createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...options.callerLimits }),
     limits,
     log,
     clock,
@@ -311,14 +318,15 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       await audit.close();
       await collections?.close();
       await broker.close();
+      await local.close();
       wheel.stop();
       await bus.close();
       await store.close();
     },
     gauges: () => ({
       streams: streams.countByFormat(),
-      topics: broker.topics,
-      subscriptions: broker.subscriptions,
+      topics: local.topics,
+      subscriptions: local.subscriptions,
       watchedTopics: presence?.gauges.topics ?? 0,
       leaseStreams: presence?.gauges.streams ?? 0,
     }),

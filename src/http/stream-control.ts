@@ -34,8 +34,8 @@ export interface StreamControl {
   change(id: string, by: Principal, add: readonly StreamTopic[], remove: readonly string[]): Promise<ControlOutcome>;
   /** Puts the stream under the principal's token; refused when it is somebody else's, or does not cover a topic. */
   renew(id: string, by: Principal): Promise<ControlOutcome>;
-  /** Looks whether the stream is open and the principal's own, so that its node keeps a lease alive with it. */
-  bind(id: string, by: Principal): Promise<ControlOutcome>;
+  /** Looks whether the stream is open and the principal's own, so that its node keeps a lease of the topic alive with it. */
+  bind(id: string, by: Principal, topic: string): Promise<ControlOutcome>;
   /** Ends a stream, for an administrator. */
   end(id: string): Promise<ControlOutcome>;
   /** The streams of all nodes that answer in time. */
@@ -51,7 +51,7 @@ const requestSchema = z.discriminatedUnion('kind', [
     remove: z.array(z.string()),
   }),
   z.object({ kind: z.literal('renew'), id: z.string(), claims: z.record(z.string(), z.unknown()) }),
-  z.object({ kind: z.literal('bind'), id: z.string(), sub: z.string().nullable() }),
+  z.object({ kind: z.literal('bind'), id: z.string(), sub: z.string().nullable(), topic: z.string() }),
   z.object({ kind: z.literal('end'), id: z.string() }),
 ]);
 type Request = z.infer<typeof requestSchema>;
@@ -112,7 +112,7 @@ export function createStreamControl({
         return inTurn(request.id, (stream) => renew(stream, by ?? readClaims(request.claims)));
       case 'bind':
         if (request.sub !== (open.principal.sub ?? null)) return { kind: 'not-found' };
-        presence?.bind(request.id);
+        presence?.bind(request.id, request.topic);
         return { kind: 'done', topics: [] };
       case 'end':
         open.stream.close('limit');
@@ -225,7 +225,7 @@ export function createStreamControl({
     change: (id, by, add, remove) =>
       ask({ kind: 'change', id, sub: by.sub ?? null, add: [...add], remove: [...remove] }),
     renew: (id, by) => ask({ kind: 'renew', id, claims: { ...by.claims } }, by),
-    bind: (id, by) => ask({ kind: 'bind', id, sub: by.sub ?? null }),
+    bind: (id, by, topic) => ask({ kind: 'bind', id, sub: by.sub ?? null, topic }),
     end: (id) => ask({ kind: 'end', id }),
     async list() {
       const replies = await calls.gather('streams', null, CALL_MS / 4);

@@ -18,11 +18,11 @@ export async function bindLease(
 ): Promise<Joined> {
   const { stream } = join;
   if (stream === undefined) return presence.join(join);
-  const before = await streamControl.bind(stream, principal);
+  const before = await streamControl.bind(stream, principal, join.topic);
   if (before.kind !== 'done') throw new ProblemError(before.kind === 'unavailable' ? 'unavailable' : 'not-found');
   const joined = await presence.join(join);
   if (joined.kind !== 'joined') return joined;
-  const after = await streamControl.bind(stream, principal);
+  const after = await streamControl.bind(stream, principal, join.topic);
   if (after.kind === 'not-found') presence.release(stream);
   return joined;
 }

@@ -31,6 +31,8 @@ export class Presence {
   readonly #options: PresenceOptions;
   readonly #store: PresenceStore;
   readonly #topics = new Map<string, WatchedTopic>();
+  /** How to end the following of each of them, on a bus that wants it. */
+  readonly #followed = new Map<string, (() => void) | undefined>();
   readonly #context: WatchedTopicContext;
   readonly #sweep: Sweep;
   readonly #streams: StreamLeases;
@@ -99,17 +101,22 @@ export class Presence {
     let topic = this.#topics.get(name);
     if (topic === undefined) {
       topic = new WatchedTopic(name, this.#context);
+      this.#followed.set(name, this.#options.bus.follow?.(name));
       this.#topics.set(name, topic);
       this.#planLook();
     }
     const watched = topic;
     return new TopicWatcher(watched, () => {
-      if (watched.watchers === 0 && this.#topics.get(name) === watched) this.#topics.delete(name);
+      if (watched.watchers > 0 || this.#topics.get(name) !== watched) return;
+      this.#topics.delete(name);
+      this.#followed.get(name)?.();
+      this.#followed.delete(name);
     });
   }
 
-  /** A lease is bound to a stream of this node, or is about to be. */
-  bind(stream: string): void {
+  /** A lease of a topic is bound to a stream of this node, or is about to be. */
+  bind(stream: string, topic: string): void {
+    this.#store.bound?.(stream, topic);
     this.#streams.bind(stream);
   }
 

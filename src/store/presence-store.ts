@@ -146,6 +146,8 @@ export interface PresenceStore {
   release(streams: readonly EndedStream[]): Promise<void>;
   /** Ends leases that have expired, in steps that hold no topic for long. @throws StoreUnavailable */
   sweep(): Promise<Swept>;
+  /** Told before {@link keepAlive}: a stream of this node has a lease of this topic, or is about to. For stores that keep topics apart. */
+  bound?(stream: string, topic: string): void;
   /** Forgets old changes, and topics of which nothing is left. @throws StoreUnavailable */
   prune(): Promise<void>;
 }

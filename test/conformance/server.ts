@@ -7,10 +7,10 @@ import { conformance } from './suite.ts';
 
 /** An origin whose pages may call. */
 export const ORIGIN = 'https://app.example';
-const AUDIENCE = 'conformance';
-const ISSUER = 'https://id.example';
-const KEPT = 4000;
-const LIMITS = { writesPerSecond: 30, streams: 40 };
+export const AUDIENCE = 'conformance';
+export const ISSUER = 'https://id.example';
+export const KEPT = 4000;
+export const LIMITS = { writesPerSecond: 30, streams: 40 };
 
 export interface Subject {
   readonly name: string;

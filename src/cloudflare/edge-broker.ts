@@ -1,0 +1,42 @@
+/** The broker of a Worker: each topic is its object's. */
+import type { Broker, Origin, SubscribeRequest, Subscription } from '../broker/broker.ts';
+import { type EventInput, encodeEventBody } from '../protocol/event.ts';
+import type { Appended } from '../store/store.ts';
+import { reach } from './away.ts';
+import { type Bindings, topicOf } from './bindings.ts';
+import { EdgeSubscription } from './edge-subscription.ts';
+
+export interface EdgeBrokerOptions {
+  readonly bindings: Bindings;
+  readonly clock: () => number;
+  /** Keeps the request alive until something is done. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
+  /** How many read a topic, as far as that was asked. */
+  readonly subscribers: (topic: string) => number;
+  readonly onFault: (error: unknown) => void;
+}
+
+export function createEdgeBroker({ bindings, clock, waitUntil, subscribers, onFault }: EdgeBrokerOptions): Broker {
+  return {
+    publish(topic: string, events: readonly EventInput[], origin: Origin = {}): Promise<Appended> {
+      const bodies = events.map((event) => encodeEventBody(event, origin));
+      return reach(topicOf(bindings, topic).append({ topic, bodies, idempotency: origin.idempotency }));
+    },
+    publishEphemeral(topic, events, origin = {}) {
+      const time = clock();
+      const bodies = events.map((event) => encodeEventBody(event, origin));
+      waitUntil(topicOf(bindings, topic).ephemeral(topic, time, bodies).catch(onFault));
+      return time;
+    },
+    async subscribe(requests: readonly SubscribeRequest[]): Promise<readonly Subscription[]> {
+      const opened = await Promise.allSettled(requests.map((request) => EdgeSubscription.open(bindings, request)));
+      const failed = opened.find((each) => each.status === 'rejected');
+      const subscriptions = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+      if (failed === undefined) return subscriptions;
+      for (const subscription of subscriptions) subscription.close();
+      throw failed.reason;
+    },
+    subscribers,
+    async close() {},
+  };
+}

@@ -1,0 +1,113 @@
+/**
+ * What a topic's object and a reader's Worker say to each other on their WebSocket: text, one frame a message. The first line is JSON; of
+ * events, each has a line of its own after it, which is the event's own text and need not be parsed on the way.
+ *
+ * Both ends are of one deployment, except in the minutes of a new one. So a frame of a kind that is not known is passed over.
+ */
+
+import type { SubscribeRequest } from '../broker/broker.ts';
+import type { Gap } from '../protocol/control.ts';
+import { type Cursor, formatCursor } from '../protocol/cursor.ts';
+import { EventBatch, LogEvent } from '../protocol/event-batch.ts';
+import type { PresenceChange } from '../store/presence-store.ts';
+
+/** What a Worker wants to be told of a topic: sent with the request that opens the socket. */
+export interface ReadRequest {
+  readonly topic: string;
+  /** Its events, from a place on. */
+  readonly events?: SubscribeRequest | undefined;
+  /** Who is there. */
+  readonly presence?: boolean | undefined;
+}
+
+/** The header that carries a {@link ReadRequest}, as JSON in percent-encoding. */
+export const READ_HEADER = 'Sluice-Read';
+
+export type TopicFrame =
+  /** The first: where the reader stands. */
+  | { readonly kind: 'hello'; readonly position?: Cursor | undefined }
+  | { readonly kind: 'events'; readonly batch: EventBatch }
+  | { readonly kind: 'gap'; readonly gap: Gap; readonly position: Cursor }
+  /** Replay is over. */
+  | { readonly kind: 'live'; readonly position: Cursor }
+  /** Nothing up to here was for this reader. */
+  | { readonly kind: 'position'; readonly position: Cursor }
+  /** Who is there has changed: all that became of it after a revision, or only the newest revision, where that is too much. */
+  | {
+      readonly kind: 'presence';
+      readonly after: number;
+      readonly revision: number;
+      readonly changes?: readonly PresenceChange[] | undefined;
+    };
+
+type EventsHead = {
+  readonly kind: 'events';
+  readonly topic: string;
+  readonly epoch: string;
+  readonly after: number;
+  readonly last: number;
+};
+
+/** Frames of batches that go to many sockets are made once. */
+const frames = new WeakMap<EventBatch, string>();
+
+export function encodeEvents(batch: EventBatch): string {
+  const known = frames.get(batch);
+  if (known !== undefined) return known;
+  const { topic, epoch, after, last, events } = batch;
+  const head: EventsHead = { kind: 'events', topic, epoch, after, last };
+  let frame = JSON.stringify(head);
+  for (const { seq, id, json } of events) frame += `\n${seq} ${json.slice(openingOf(id).length)}`;
+  frames.set(batch, frame);
+  return frame;
+}
+
+export function encodeFrame(frame: Exclude<TopicFrame, { readonly kind: 'events' }>): string {
+  return JSON.stringify(frame);
+}
+
+/** @throws SyntaxError when it is no frame */
+export function decodeFrame(text: string): TopicFrame {
+  const end = text.indexOf('\n');
+  if (end === -1) {
+    const frame = JSON.parse(text);
+    return frame.kind === 'events' ? { kind: 'events', batch: batchOf(frame, []) } : frame;
+  }
+  const head: EventsHead = JSON.parse(text.slice(0, end));
+  return { kind: 'events', batch: batchOf(head, text.slice(end + 1).split('\n')) };
+}
+
+function batchOf({ topic, epoch, after, last }: EventsHead, lines: readonly string[]): EventBatch {
+  const events = lines.map((line) => {
+    const space = line.indexOf(' ');
+    const seq = Number(line.slice(0, space));
+    return new LogEvent(seq === 0 ? undefined : { epoch, seq }, '', line.slice(space + 1));
+  });
+  return new EventBatch(topic, epoch, after, last, events);
+}
+
+/** How the text of an event begins: what its reader knows without being told. */
+function openingOf(id: string | undefined): string {
+  return id === undefined ? '{' : `{"id":"${id}",`;
+}
+
+/** What a Worker says: so many characters of frames were taken, and there is room for others. */
+export function encodeTaken(characters: number): string {
+  return String(characters);
+}
+
+/** @returns `undefined` when it is nothing that a Worker says */
+export function decodeTaken(message: unknown): number | undefined {
+  return typeof message === 'string' && /^\d{1,9}$/.test(message) ? Number(message) : undefined;
+}
+
+/** Characters of frames that may be under way to a reader that has not said that it took them. */
+export const WINDOW = 512 * 1024;
+
+export function isAfter(one: Cursor, other: Cursor): boolean {
+  return one.epoch === other.epoch && one.seq > other.seq;
+}
+
+export function isSamePlace(one: Cursor | undefined, other: Cursor | undefined): boolean {
+  return one !== undefined && other !== undefined && formatCursor(one) === formatCursor(other);
+}

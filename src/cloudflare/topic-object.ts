@@ -1,0 +1,316 @@
+/**
+ * The object of one topic: its log and who is at it, in the object's own SQLite, and the broker over that log. Readers are WebSockets that may be
+ * hibernated, so an idle topic costs nothing but what it keeps: no timer, no open answer and no promise holds the object awake.
+ *
+ * What it answers and sends leaves it only when what it has written is safe (output gates): so an event is kept before anybody hears of it.
+ */
+import { DurableObject } from 'cloudflare:workers';
+import { LocalBroker } from '../broker/local-broker.ts';
+import type { Envelope } from '../bus/bus.ts';
+import type { Cursor } from '../protocol/cursor.ts';
+import type { EventBody } from '../protocol/event.ts';
+import { compileTopicPattern } from '../protocol/topic.ts';
+import { createDurableObjectStore } from '../store/durable-object/durable-object-store.ts';
+import type {
+  BoundLease,
+  EndedStream,
+  Join,
+  Joined,
+  Leave,
+  Left,
+  PresenceChanges,
+  PresenceHeads,
+  PresenceList,
+  PresenceStore,
+} from '../store/presence-store.ts';
+import { CHANGES_MS } from '../store/presence-store.ts';
+import type { Append, Appended, LogPage, LogRange, Retention, Store, TopicStatus } from '../store/store.ts';
+import { type Bindings, settingsOf, systemOf } from './bindings.ts';
+import { type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
+import { decodeTaken, READ_HEADER, type ReadRequest } from './topic-frames.ts';
+import { TopicReader } from './topic-reader.ts';
+
+/** A topic as operators see it. */
+export interface ServedTopic extends TopicStatus {
+  /** Its readers. */
+  readonly subscribers: number;
+}
+
+/** What may be called. Each names the topic, which an object is not told by the runtime. */
+export interface TopicMethods {
+  append(append: Append): Promise<Appended>;
+  ephemeral(topic: string, time: number, bodies: readonly EventBody[]): Promise<void>;
+  read(topic: string, after: number, limit: number): Promise<LogPage>;
+  range(topic: string): Promise<LogRange>;
+  seek(topic: string, time: number): Promise<Cursor>;
+  status(topic: string): Promise<ServedTopic | undefined>;
+  drop(topic: string): Promise<void>;
+  join(join: Join): Promise<Joined>;
+  leave(leave: Leave): Promise<Left>;
+  members(topic: string): Promise<PresenceList>;
+  presenceChanges(topic: string, after: number, limit: number): Promise<PresenceChanges>;
+  presenceHead(topic: string): Promise<PresenceHeads>;
+  keepAlive(streams: readonly string[]): Promise<readonly BoundLease[]>;
+  release(streams: readonly EndedStream[]): Promise<void>;
+}
+
+/** How long after something was done the places of readers are attached to their sockets, in ms. An object is put to sleep much later. */
+const SETTLE_MS = 2000;
+/** Changes of presence that are told in one frame. */
+const CHANGES = 256;
+/** How soon what can be let go of is let go of, at the earliest, in ms; and how soon a fault is tried again. */
+const TIDY_MS = 60_000;
+const RETRY_MS = 1000;
+
+export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods {
+  readonly #store: Store;
+  readonly #presence: PresenceStore;
+  readonly #broker: LocalBroker;
+  readonly #readers = new Map<WorkerSocket, TopicReader>();
+  readonly #retention: Retention;
+  readonly #compacts: (topic: string) => boolean;
+  #hear: (envelope: Envelope) => void = () => undefined;
+  /** The revision of presence up to which readers were told. */
+  #toldPresence = 0;
+  #settling: ReturnType<typeof setTimeout> | undefined;
+  /** When the object is to be woken, ms since 1970. */
+  #alarm = Number.POSITIVE_INFINITY;
+  #isRegistered: boolean;
+
+  constructor(ctx: ObjectState, env: Bindings) {
+    super(ctx, env);
+    const { retention, compactTopics } = settingsOf(env);
+    const patterns = compactTopics.flatMap((pattern) => compileTopicPattern(pattern) ?? []);
+    this.#retention = retention;
+    this.#compacts = (topic) => patterns.some((matches) => matches(topic));
+    this.#store = createDurableObjectStore(ctx.storage);
+    if (this.#store.presence === undefined) throw new Error('the store keeps no presence');
+    this.#presence = this.#store.presence;
+    ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS registered (topic TEXT PRIMARY KEY) WITHOUT ROWID');
+    this.#isRegistered = ctx.storage.sql.exec('SELECT topic FROM registered').toArray().length > 0;
+    this.#broker = new LocalBroker({
+      log: this.#store.log,
+      bus: {
+        send: () => undefined,
+        listen: (receive) => {
+          this.#hear = receive;
+          return () => undefined;
+        },
+        connected: true,
+        close: async () => undefined,
+      },
+      schedule: (work) => queueMicrotask(work),
+      // Nobody else appends.
+      tailCheckMs: 0,
+      compacted: this.#compacts,
+      observer: {
+        onFlush: () => this.#settleSoon(),
+        onFault: (error) => console.error(error),
+      },
+    });
+    void ctx.blockConcurrencyWhile(() => this.#wake());
+  }
+
+  /** Opens a reader's socket. */
+  async fetch(request: Request): Promise<Response> {
+    const header = request.headers.get(READ_HEADER);
+    if (header === null || request.headers.get('Upgrade') !== 'websocket') return new Response(null, { status: 400 });
+    const read: ReadRequest = JSON.parse(decodeURIComponent(header));
+    const [client, server] = socketPair();
+    this.ctx.acceptWebSocket(server);
+    const reader = TopicReader.of(server, read);
+    await this.#begin([[server, reader]], true);
+    this.#settleSoon();
+    return upgrade(client);
+  }
+
+  async append(append: Append): Promise<Appended> {
+    const { topic, bodies } = append;
+    const appended = await this.#store.log.append(append);
+    if (appended.kind === 'appended') {
+      const { epoch, first, time } = appended;
+      this.#broker.moved(topic, { epoch, first, time, bodies });
+      this.#tidyAfter(topic, time, append.idempotency !== undefined);
+      if (!this.#isRegistered) await this.#register(topic);
+    }
+    return appended;
+  }
+
+  async ephemeral(topic: string, time: number, bodies: readonly EventBody[]): Promise<void> {
+    this.#hear({ from: '', signal: { kind: 'ephemeral', topic, time, bodies } });
+  }
+
+  read(topic: string, after: number, limit: number): Promise<LogPage> {
+    return this.#store.log.read(topic, after, limit);
+  }
+
+  async range(topic: string): Promise<LogRange> {
+    const [range] = await this.#store.log.ranges([topic]);
+    if (range === undefined) throw new Error('the log gave no range');
+    return range;
+  }
+
+  seek(topic: string, time: number): Promise<Cursor> {
+    return this.#store.log.seek(topic, time);
+  }
+
+  async status(topic: string): Promise<ServedTopic | undefined> {
+    const status = await this.#store.log.topic(topic);
+    return status && { ...status, subscribers: this.#broker.subscribers(topic) };
+  }
+
+  async drop(topic: string): Promise<void> {
+    await this.#store.log.drop(topic);
+    await this.#broker.checkTails();
+  }
+
+  async join(join: Join): Promise<Joined> {
+    const joined = await this.#presence.join(join);
+    if (joined.kind !== 'joined') return joined;
+    if (joined.revision !== undefined) await this.#tellPresence(join.topic);
+    this.#wakeAt(joined.lease.expires);
+    return joined;
+  }
+
+  async leave(leave: Leave): Promise<Left> {
+    const left = await this.#presence.leave(leave);
+    if (left.kind !== 'taken' && left.revision !== undefined) await this.#tellPresence(leave.topic);
+    return left;
+  }
+
+  members(topic: string): Promise<PresenceList> {
+    return this.#presence.list(topic);
+  }
+
+  presenceChanges(topic: string, after: number, limit: number): Promise<PresenceChanges> {
+    return this.#presence.changes(topic, after, limit);
+  }
+
+  presenceHead(topic: string): Promise<PresenceHeads> {
+    return this.#presence.heads([topic]);
+  }
+
+  keepAlive(streams: readonly string[]): Promise<readonly BoundLease[]> {
+    return this.#presence.keepAlive(streams);
+  }
+
+  async release(streams: readonly EndedStream[]): Promise<void> {
+    await this.#presence.release(streams);
+    await this.#wakeForPresence();
+  }
+
+  webSocketMessage(socket: WorkerSocket, message: unknown): void {
+    const taken = decodeTaken(message);
+    if (taken !== undefined) this.#readers.get(socket)?.taken(taken);
+  }
+
+  webSocketClose(socket: WorkerSocket): void {
+    this.#forget(socket);
+  }
+
+  webSocketError(socket: WorkerSocket): void {
+    this.#forget(socket);
+  }
+
+  /** Lets go of what has had its time: leases, changes, events, keys. */
+  async alarm(): Promise<void> {
+    this.#alarm = Number.POSITIVE_INFINITY;
+    const now = Date.now();
+    const { heads } = await this.#presence.sweep();
+    for (const [topic] of heads) await this.#tellPresence(topic);
+    await this.#presence.prune();
+    await this.#store.log.prune(() => this.#retention, now);
+    for (const { topic, latest } of await this.#store.log.topics({ limit: 1 })) {
+      if (this.#compacts(topic)) await this.#store.log.compact(topic, latest);
+      if (!this.#isRegistered) await this.#register(topic);
+      const { ageMs } = this.#retention;
+      const [oldest] = (await this.#store.log.read(topic, 0, 1)).batches;
+      if (oldest !== undefined && ageMs !== undefined) this.#wakeAt(Math.max(now + TIDY_MS, oldest.time + ageMs));
+    }
+    await this.#wakeForPresence();
+  }
+
+  /** What was there before the object slept goes on from where it stood. */
+  async #wake(): Promise<void> {
+    const alarm = await this.ctx.storage.getAlarm();
+    if (alarm !== null) this.#alarm = alarm;
+    const readers = this.ctx.getWebSockets().map((socket) => [socket, TopicReader.restored(socket)] as const);
+    await this.#begin(readers, false);
+    const watched = readers.find(([, { presence }]) => presence)?.[1];
+    if (watched !== undefined) this.#toldPresence = (await this.#presence.heads([watched.topic])).revisions[0] ?? 0;
+  }
+
+  async #begin(readers: readonly (readonly [WorkerSocket, TopicReader])[], isNew: boolean): Promise<void> {
+    const reading = readers.flatMap(([, reader]) =>
+      reader.request === undefined ? [] : [{ reader, request: reader.request }],
+    );
+    const subscriptions = await this.#broker.subscribe(reading.map(({ request }) => request));
+    const byReader = new Map(reading.map(({ reader }, index) => [reader, subscriptions[index]]));
+    for (const [socket, reader] of readers) {
+      this.#readers.set(socket, reader);
+      reader.begin(byReader.get(reader), isNew);
+    }
+  }
+
+  #forget(socket: WorkerSocket): void {
+    this.#readers.get(socket)?.close();
+    this.#readers.delete(socket);
+    try {
+      socket.close();
+    } catch {
+      // It is closed already.
+    }
+  }
+
+  /** Tells readers who watch all that has changed since they were told last. */
+  async #tellPresence(topic: string): Promise<void> {
+    const watching = [...this.#readers.values()].filter(({ presence }) => presence);
+    const after = this.#toldPresence;
+    const changes = await this.#presence.changes(topic, after, CHANGES);
+    this.#toldPresence = changes.revision;
+    for (const reader of watching) reader.tellPresence(after, changes);
+    this.#wakeAt(Date.now() + CHANGES_MS);
+  }
+
+  #settleSoon(): void {
+    this.#settling ??= setTimeout(() => {
+      this.#settling = undefined;
+      for (const reader of this.#readers.values()) reader.settle();
+    }, SETTLE_MS);
+  }
+
+  /** Sees to it that the object is woken by then. */
+  #wakeAt(time: number): void {
+    if (time >= this.#alarm) return;
+    this.#alarm = time;
+    this.ctx.storage.setAlarm(time).catch((error: unknown) => console.error(error));
+  }
+
+  async #wakeForPresence(): Promise<void> {
+    const { due } = await this.#presence.heads([]);
+    if (due !== undefined) this.#wakeAt(Date.now() + Math.max(due, 0));
+  }
+
+  /** After an append there may be something to be let go of, now or when its time has come. */
+  #tidyAfter(topic: string, time: number, isKeyed: boolean): void {
+    const { ageMs, events, bytes } = this.#retention;
+    if (events !== undefined || bytes !== undefined || this.#compacts(topic)) this.#wakeAt(Date.now() + TIDY_MS);
+    else if (ageMs !== undefined) this.#wakeAt(time + Math.max(TIDY_MS, ageMs));
+    if (isKeyed) this.#wakeAt(time + IDEMPOTENCY_TIDY_MS);
+  }
+
+  /** Has the topic listed among all. */
+  async #register(topic: string): Promise<void> {
+    try {
+      await systemOf(this.env).register(topic);
+      this.ctx.storage.sql.exec('INSERT OR IGNORE INTO registered (topic) VALUES (?)', topic);
+      this.#isRegistered = true;
+    } catch (error) {
+      console.error(error);
+      this.#wakeAt(Date.now() + RETRY_MS);
+    }
+  }
+}
+
+/** Keys are looked through a little after the first of them has had its time. */
+const IDEMPOTENCY_TIDY_MS = 25 * 60 * 60 * 1000;

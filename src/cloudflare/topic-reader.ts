@@ -1,0 +1,138 @@
+/**
+ * A reader of a topic in the topic's object: a WebSocket whose other end is a Worker that holds somebody's stream.
+ *
+ * Whatever has to outlive hibernation is attached to the socket: what the reader chose, and where it stands. An object is put to sleep only when
+ * nothing was done for a while, and by then each reader's place has been attached; were it an older one, the Worker would leave out what it has.
+ */
+import type { SubscribeRequest, Subscriber, Subscription } from '../broker/broker.ts';
+import type { Gap } from '../protocol/control.ts';
+import type { Cursor } from '../protocol/cursor.ts';
+import type { EventBatch } from '../protocol/event-batch.ts';
+import type { PresenceChanges } from '../store/presence-store.ts';
+import type { WorkerSocket } from './platform.ts';
+import { encodeEvents, encodeFrame, isSamePlace, type ReadRequest, WINDOW } from './topic-frames.ts';
+
+interface Attachment {
+  readonly read: ReadRequest;
+  readonly position: Cursor | undefined;
+  readonly live: boolean;
+}
+
+export class TopicReader implements Subscriber {
+  readonly #socket: WorkerSocket;
+  readonly #read: ReadRequest;
+  #subscription: Subscription | undefined;
+  /** What the socket has attached. */
+  #attached: Cursor | undefined;
+  /** Where the Worker knows that it stands. */
+  #told: Cursor | undefined;
+  #live: boolean;
+  /** Characters that were sent and not taken yet. */
+  #underWay = 0;
+
+  constructor(socket: WorkerSocket, { read, position, live }: Attachment) {
+    this.#socket = socket;
+    this.#read = read;
+    this.#attached = position;
+    this.#told = position;
+    this.#live = live;
+  }
+
+  /** A reader that is new. */
+  static of(socket: WorkerSocket, read: ReadRequest): TopicReader {
+    return new TopicReader(socket, { read, position: undefined, live: false });
+  }
+
+  /** The reader of a socket that was there before the object slept. */
+  static restored(socket: WorkerSocket): TopicReader {
+    return new TopicReader(socket, socket.deserializeAttachment() as Attachment);
+  }
+
+  get topic(): string {
+    return this.#read.topic;
+  }
+
+  get presence(): boolean {
+    return this.#read.presence === true;
+  }
+
+  /** What to subscribe to: from where it stands, else from where it wanted to begin. */
+  get request(): SubscribeRequest | undefined {
+    const { events } = this.#read;
+    if (events === undefined || this.#attached === undefined) return events;
+    return { ...events, start: { kind: 'cursor', cursors: [this.#attached] } };
+  }
+
+  /** Part of `Subscriber`. */
+  get ready(): boolean {
+    return this.#underWay < WINDOW;
+  }
+
+  /** Begins. @param subscription of its {@link request}; absent where it reads no events */
+  begin(subscription: Subscription | undefined, isNew: boolean): void {
+    this.#subscription = subscription;
+    const position = subscription?.position;
+    this.#told = position;
+    if (isNew) {
+      this.#send(encodeFrame({ kind: 'hello', position }));
+      this.settle();
+    }
+    subscription?.start(this);
+  }
+
+  deliver(batch: EventBatch, subscription: Subscription): void {
+    this.#send(encodeEvents(batch));
+    this.#told = subscription.position;
+  }
+
+  gap(gap: Gap, { position }: Subscription): void {
+    this.#send(encodeFrame({ kind: 'gap', gap, position }));
+    this.#told = position;
+  }
+
+  caughtUp({ position }: Subscription): void {
+    if (!this.#live) this.#send(encodeFrame({ kind: 'live', position }));
+    this.#live = true;
+    this.#told = position;
+  }
+
+  tellPresence(after: number, { revision, changes, forgotten }: PresenceChanges): void {
+    const isAll = !forgotten && (changes.at(-1)?.revision ?? after) === revision;
+    this.#send(encodeFrame({ kind: 'presence', after, revision, changes: isAll ? changes : undefined }));
+  }
+
+  /** The Worker has taken so much. */
+  taken(characters: number): void {
+    this.#underWay = Math.max(0, this.#underWay - characters);
+    if (this.ready) this.#subscription?.resume();
+  }
+
+  /** Tells how far the reader has come, where nothing of what passed was for it, and attaches that. */
+  settle(): void {
+    const position = this.#subscription?.position ?? this.#attached;
+    if (position !== undefined && this.#live && !isSamePlace(position, this.#told)) {
+      this.#send(encodeFrame({ kind: 'position', position }));
+      this.#told = position;
+    }
+    if (isSamePlace(position, this.#attached) && position !== undefined) return;
+    this.#attached = position;
+    const attachment: Attachment = { read: this.#read, position, live: this.#live };
+    this.#socket.serializeAttachment(attachment);
+  }
+
+  /** The socket is gone, or is to go. */
+  close(): void {
+    this.#subscription?.close();
+    this.#subscription = undefined;
+  }
+
+  #send(frame: string): void {
+    this.#underWay += frame.length;
+    try {
+      this.#socket.send(frame);
+    } catch {
+      // It is closing: its Worker comes back with its cursor, or is gone.
+      this.close();
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/** The Worker's end of the WebSocket to a topic's object. */
+import type { Cursor } from '../protocol/cursor.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import { reach } from './away.ts';
+import { type Bindings, topicOf } from './bindings.ts';
+import { decodeFrame, encodeTaken, READ_HEADER, type ReadRequest, type TopicFrame } from './topic-frames.ts';
+
+export interface TopicSocketObserver {
+  /** @param size of the frame, in characters */
+  frame(frame: TopicFrame, size: number): void;
+  /** The socket is gone, by nobody's wish here. Told once. */
+  lost(): void;
+}
+
+export interface TopicSocket {
+  /** Where the reading begins; `undefined` where no events are read. */
+  readonly position: Cursor | undefined;
+  /** Tells the observer from now on, first what came since the socket was opened. */
+  start(): void;
+  /** Says that so many characters were taken. */
+  taken(characters: number): void;
+  close(): void;
+}
+
+/** How long an object may take to say where a reading begins, in ms. */
+const HELLO_MS = 10_000;
+
+/** @throws StoreUnavailable */
+export async function openTopicSocket(
+  bindings: Bindings,
+  read: ReadRequest,
+  observer: TopicSocketObserver,
+): Promise<TopicSocket> {
+  const headers = { Upgrade: 'websocket', [READ_HEADER]: encodeURIComponent(JSON.stringify(read)) };
+  const response = await reach(topicOf(bindings, read.topic).fetch('https://topic.sluice/', { headers }));
+  const socket = response.webSocket;
+  if (!socket) throw new StoreUnavailable(`the object of a topic answered ${response.status}`);
+  let waiting: (readonly [TopicFrame, number])[] | undefined = [];
+  let isOver = false;
+  const hello = Promise.withResolvers<Extract<TopicFrame, { readonly kind: 'hello' }>>();
+
+  function end(): void {
+    hello.reject(new StoreUnavailable('the socket of a topic was closed'));
+    if (isOver) return;
+    isOver = true;
+    if (waiting === undefined) observer.lost();
+  }
+
+  socket.addEventListener('message', ({ data }) => {
+    if (isOver || typeof data !== 'string') return;
+    const frame = decodeFrame(data);
+    if (frame.kind === 'hello') hello.resolve(frame);
+    else if (waiting !== undefined) waiting.push([frame, data.length]);
+    else observer.frame(frame, data.length);
+  });
+  socket.addEventListener('close', end);
+  socket.addEventListener('error', end);
+  socket.accept();
+  const late = setTimeout(end, HELLO_MS);
+  try {
+    const { position } = await hello.promise;
+    return {
+      position,
+      start() {
+        const before = waiting ?? [];
+        waiting = undefined;
+        for (const [frame, size] of before) observer.frame(frame, size);
+        if (isOver) observer.lost();
+      },
+      taken: (characters) => send(encodeTaken(characters)),
+      close() {
+        isOver = true;
+        try {
+          socket.close(1000);
+        } catch {
+          // It is closed already.
+        }
+      },
+    };
+  } finally {
+    clearTimeout(late);
+  }
+
+  function send(text: string): void {
+    try {
+      socket?.send(text);
+    } catch {
+      end();
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The Worker: serves the API on Cloudflare. Each request is a node of its own, as a process is on Node: it has its streams, asks the objects of
+ * topics, and is gone when its answer is. Only plain data outlives it in the isolate.
+ */
+
+import type { Config } from '../config/config.ts';
+import { type CallerLimiter, createCallerLimiter, DEFAULT_CALLER_LIMITS } from '../http/caller-limiter.ts';
+import type { Log } from '../http/log.ts';
+import { createRealtime, type RealtimeOptions } from '../http/realtime.ts';
+import { type Bindings, settingsOf } from './bindings.ts';
+import { createEdgeBroker } from './edge-broker.ts';
+import { createEdgeBus } from './edge-bus.ts';
+import { createEdgePresence } from './edge-presence-store.ts';
+import { createEdgeStore, createRemembered } from './edge-store.ts';
+import type { ExecutionContext } from './platform.ts';
+
+/** What an application may say besides the settings. */
+export type WorkerOptions = Pick<RealtimeOptions, 'policy' | 'events' | 'guard'>;
+
+export interface SluiceWorker {
+  fetch(request: Request, env: Bindings, ctx: ExecutionContext): Promise<Response>;
+}
+
+/**
+ * Makes the Worker.
+ * @example
+ * ```ts
+ * export { SluiceGate, SluiceSystem, SluiceTopic } from 'sluice/cloudflare';
+ * export default createWorker({ events: { 'chat:*': { said: z.object({ text: z.string() }) } } });
+ * ```
+ */
+export function createWorker(options: WorkerOptions = {}): SluiceWorker {
+  const remembered = createRemembered();
+  const subscribers = new Map<string, number>();
+  let configured: { readonly env: object; readonly config: Config; readonly callers: CallerLimiter } | undefined;
+
+  /** Read once, as long as the bindings are the same. */
+  function configure(env: Bindings) {
+    if (configured?.env === env) return configured;
+    const config = settingsOf(env);
+    configured = { env, config, callers: createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...config.limits }) };
+    return configured;
+  }
+
+  return {
+    async fetch(request, env, ctx) {
+      const { config, callers } = configure(env);
+      const node = nodeName();
+      const onFault = (error: unknown) => console.error(error);
+      const waitUntil = (work: Promise<unknown>) => ctx.waitUntil(work);
+      const presence = createEdgePresence({ bindings: env, hear: (signal) => bus.hear(signal) });
+      const bus = createEdgeBus({ bindings: env, node, waitUntil, follow: presence.follow, onFault });
+      const store = createEdgeStore({
+        bindings: env,
+        remembered,
+        presence: presence.store,
+        clock: Date.now,
+        onSubscribers: (topic, count) => subscribers.set(topic, count),
+      });
+      const broker = createEdgeBroker({
+        bindings: env,
+        clock: Date.now,
+        waitUntil,
+        subscribers: (topic) => subscribers.get(topic) ?? 0,
+        onFault,
+      });
+      const realtime = createRealtime({
+        ...options,
+        store,
+        bus,
+        broker,
+        node,
+        callers,
+        auth: config.auth,
+        cors: config.corsOrigins,
+        limits: config.limits,
+        audit: config.audit,
+        log: consoleLog,
+        compress: false,
+        // Nothing is looked for: the objects tell.
+        tailCheckMs: 0,
+        address: () => request.headers.get('CF-Connecting-IP') ?? undefined,
+        observer: { onClose: () => void end() },
+      });
+      let ending: Promise<void> | undefined;
+      function end(): Promise<void> {
+        ending ??= realtime.close();
+        return ending;
+      }
+      const response = await realtime.fetch(request);
+      if (Object.values(realtime.gauges().streams).some((count) => count > 0)) waitUntil(bus.connect());
+      else waitUntil(end());
+      return response;
+    },
+  };
+}
+
+/** Eight characters of `0-9a-z`. */
+function nodeName(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join('');
+}
+
+/** What the platform gathers ("Workers Logs"): what went wrong. */
+const consoleLog: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (fields, text) => console.warn(text, fields),
+  error: (fields, text) => console.error(text, fields),
+};

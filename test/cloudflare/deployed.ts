@@ -1,0 +1,48 @@
+/** The Worker and its objects in workerd, as `wrangler deploy` would put them on Cloudflare. */
+import { Miniflare } from 'miniflare';
+import { bundleWorker } from '../support/worker-bundle.ts';
+
+export interface Deployed {
+  /** Without a slash at its end. */
+  readonly url: string;
+  readonly worker: Miniflare;
+  close(): Promise<void>;
+}
+
+export interface DeployOptions {
+  /** Settings, as variables. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Where the objects keep what they have. In memory unless told. */
+  readonly dir?: string;
+  readonly port?: number;
+  /** The entry, below the root of the project. */
+  readonly entry?: string;
+}
+
+const bundles = new Map<string, ReturnType<typeof bundleWorker>>();
+
+export async function deploy({
+  settings,
+  dir,
+  port = 0,
+  entry = 'src/cloudflare/index.ts',
+}: DeployOptions): Promise<Deployed> {
+  const bundle = bundles.get(entry) ?? bundleWorker(entry);
+  bundles.set(entry, bundle);
+  const { code } = await bundle;
+  const worker = new Miniflare({
+    modules: [{ type: 'ESModule', path: 'worker.mjs', contents: code }],
+    compatibilityDate: '2026-01-01',
+    host: '127.0.0.1',
+    port,
+    bindings: settings,
+    durableObjects: {
+      SLUICE_TOPICS: { className: 'SluiceTopic', useSQLite: true },
+      SLUICE_SYSTEM: { className: 'SluiceSystem', useSQLite: true },
+      SLUICE_GATES: { className: 'SluiceGate', useSQLite: true },
+    },
+    ...(dir !== undefined && { durableObjectsPersist: dir }),
+  });
+  const url = (await worker.ready).href.replace(/\/$/, '');
+  return { url, worker, close: () => worker.dispose() };
+}
