@@ -1,5 +1,6 @@
 /** The broker of a Worker: each topic is its object's. */
 import type { Broker, Origin, SubscribeRequest, Subscription } from '../broker/broker.ts';
+import type { RealtimeObserver } from '../http/observer.ts';
 import { type EventInput, encodeEventBody } from '../protocol/event.ts';
 import type { Appended } from '../store/store.ts';
 import { reach } from './away.ts';
@@ -13,18 +14,29 @@ export interface EdgeBrokerOptions {
   readonly waitUntil: (work: Promise<unknown>) => void;
   /** How many read a topic, as far as that was asked. */
   readonly subscribers: (topic: string) => number;
+  readonly observer: Pick<RealtimeObserver, 'onPublish' | 'onEphemeral'>;
   readonly onFault: (error: unknown) => void;
 }
 
-export function createEdgeBroker({ bindings, clock, waitUntil, subscribers, onFault }: EdgeBrokerOptions): Broker {
+export function createEdgeBroker({
+  bindings,
+  clock,
+  waitUntil,
+  subscribers,
+  observer,
+  onFault,
+}: EdgeBrokerOptions): Broker {
   return {
-    publish(topic: string, events: readonly EventInput[], origin: Origin = {}): Promise<Appended> {
+    async publish(topic: string, events: readonly EventInput[], origin: Origin = {}): Promise<Appended> {
       const bodies = events.map((event) => encodeEventBody(event, origin));
-      return reach(topicOf(bindings, topic).append({ topic, bodies, idempotency: origin.idempotency }));
+      const appended = await reach(topicOf(bindings, topic).append({ topic, bodies, idempotency: origin.idempotency }));
+      if (appended.kind === 'appended') observer.onPublish?.(bodies.length);
+      return appended;
     },
     publishEphemeral(topic, events, origin = {}) {
       const time = clock();
       const bodies = events.map((event) => encodeEventBody(event, origin));
+      observer.onEphemeral?.(bodies.length);
       waitUntil(topicOf(bindings, topic).ephemeral(topic, time, bodies).catch(onFault));
       return time;
     },

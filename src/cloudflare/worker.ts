@@ -12,6 +12,7 @@ import { createEdgeBroker } from './edge-broker.ts';
 import { createEdgeBus } from './edge-bus.ts';
 import { createEdgePresence } from './edge-presence-store.ts';
 import { createEdgeStore, createRemembered } from './edge-store.ts';
+import { createIsolateMetrics } from './isolate-metrics.ts';
 import type { ExecutionContext } from './platform.ts';
 
 /** What an application may say besides the settings. */
@@ -32,6 +33,7 @@ export interface SluiceWorker {
 export function createWorker(options: WorkerOptions = {}): SluiceWorker {
   const remembered = createRemembered();
   const subscribers = new Map<string, number>();
+  const metrics = createIsolateMetrics();
   let configured: { readonly env: object; readonly config: Config; readonly callers: CallerLimiter } | undefined;
 
   /** Read once, as long as the bindings are the same. */
@@ -62,6 +64,7 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
         clock: Date.now,
         waitUntil,
         subscribers: (topic) => subscribers.get(topic) ?? 0,
+        observer: metrics.observer,
         onFault,
       });
       const realtime = createRealtime({
@@ -80,7 +83,14 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
         // Nothing is looked for: the objects tell.
         tailCheckMs: 0,
         address: () => request.headers.get('CF-Connecting-IP') ?? undefined,
-        observer: { onClose: () => void end() },
+        metrics: async () => metrics.text(),
+        observer: {
+          ...metrics.observer,
+          onClose(reason) {
+            metrics.observer.onClose?.(reason);
+            waitUntil(end());
+          },
+        },
       });
       let ending: Promise<void> | undefined;
       function end(): Promise<void> {

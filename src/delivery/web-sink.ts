@@ -1,13 +1,17 @@
 /** A sink for any runtime with web streams: the body of a `Response`. */
 import { HIGH_WATER_BYTES, type Sink } from './sink.ts';
 
-/** @returns the sink, and the body that carries what is written to it */
-export function createWebSink(): { readonly sink: Sink; readonly body: ReadableStream<Uint8Array> } {
+/**
+ * @param gone aborts when the reader is gone, on runtimes that do not say so by cancelling the body
+ * @returns the sink, and the body that carries what is written to it
+ */
+export function createWebSink(gone?: AbortSignal): { readonly sink: Sink; readonly body: ReadableStream<Uint8Array> } {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   let ready = true;
 
   function close(): void {
     if (controller === undefined) return;
+    gone?.removeEventListener('abort', close);
     controller = undefined;
     ready = false;
     sink.onClose?.();
@@ -47,5 +51,6 @@ export function createWebSink(): { readonly sink: Sink; readonly body: ReadableS
     },
     new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_BYTES }),
   );
+  gone?.addEventListener('abort', close);
   return { sink, body };
 }

@@ -60,7 +60,7 @@ export function openStream(
     void response.body;
     return response;
   }
-  const { sink, body } = createWebSink();
+  const { sink, body } = createWebSink(c.req.raw.signal);
   open(sink);
   return c.body(body);
 }

@@ -33,6 +33,7 @@ export async function deploy({
   const worker = new Miniflare({
     modules: [{ type: 'ESModule', path: 'worker.mjs', contents: code }],
     compatibilityDate: '2026-01-01',
+    compatibilityFlags: ['enable_request_signal'],
     host: '127.0.0.1',
     port,
     bindings: settings,

@@ -54,6 +54,9 @@ conformance({
     audience: AUDIENCE,
     issuer: ISSUER,
     limits: LIMITS,
+    // The runtime sees that a reader is gone when it writes to it, which is with the next heartbeat at the latest.
+    goneMs: 40_000,
+    edge: true,
     retention: { events: KEPT, withinMs: 90_000 },
     restart: {
       run: async () => {

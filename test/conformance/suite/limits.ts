@@ -1,7 +1,7 @@
 /** Section 7: 429, for a target whose limits are known. */
 import { describe, expect } from 'vitest';
 import { eventsPath, numbers } from './client.ts';
-import type { Suite } from './target.ts';
+import { goneMsOf, type Suite } from './target.ts';
 
 export function limits({ it, target }: Suite): void {
   const known = target.features?.limits;
@@ -30,7 +30,9 @@ export function limits({ it, target }: Suite): void {
       expect((await write(0)).status).toBe(201);
     });
 
-    it('answers 429 to one stream too many, and opens it when another has gone', async ({ kit }) => {
+    it('answers 429 to one stream too many, and opens it when another has gone', {
+      timeout: 30_000 + goneMsOf(target),
+    }, async ({ kit }) => {
       const topic = kit.topic();
       const token = await kit.token();
       const open = await Promise.all(numbers(1, streams).map(() => kit.stream(topic, {}, { token })));
@@ -40,7 +42,10 @@ export function limits({ it, target }: Suite): void {
       expect(refused.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
       open[0]?.close();
       await expect
-        .poll(() => kit.stream(topic, {}, { token }).then(() => 'open', String), { timeout: 10_000, interval: 100 })
+        .poll(() => kit.stream(topic, {}, { token }).then(() => 'open', String), {
+          timeout: goneMsOf(target),
+          interval: 100,
+        })
         .toBe('open');
     });
   });

@@ -2,7 +2,7 @@
 import { describe, expect } from 'vitest';
 import { type Kit, numbers } from './client.ts';
 import { ask as askRaw } from './raw.ts';
-import type { Suite } from './target.ts';
+import { goneMsOf, type Suite } from './target.ts';
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch'];
 
@@ -37,7 +37,7 @@ function visitObjects(value: unknown, visit: (object: Record<string, any>, path:
   for (const [name, each] of Object.entries(value)) visitObjects(each, visit, `${path}/${name}`);
 }
 
-export function operations({ it }: Suite): void {
+export function operations({ it, target }: Suite): void {
   describe('8 health', () => {
     it.for(['/healthz', '/readyz'])('answers %s with 200 to anybody', async (path, { kit }) => {
       expect((await kit.ask('GET', path, { token: undefined })).status).toBe(200);
@@ -143,7 +143,7 @@ export function operations({ it }: Suite): void {
       kit.refused(await kit.ask('GET', `/v1/topics/${encodeURIComponent(kit.topic())}`), 404);
     });
 
-    it('lists streams while they are open, and ends one', async ({ kit }) => {
+    it('lists streams while they are open, and ends one', { timeout: 30_000 + goneMsOf(target) }, async ({ kit }) => {
       const topic = kit.topic();
       const [stream, other] = [await kit.stream(topic), await kit.stream(topic)];
       const [name, stays] = [await stream.name(), await other.name()];
@@ -161,7 +161,7 @@ export function operations({ it }: Suite): void {
       expect(await listed()).toContain(stays);
       kit.refused(await kit.ask('DELETE', `/v1/streams/${name}`), 404);
       other.close();
-      await expect.poll(listed, { timeout: 10_000 }).not.toContain(stays);
+      await expect.poll(listed, { timeout: goneMsOf(target) }).not.toContain(stays);
     });
   });
 

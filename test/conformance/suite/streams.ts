@@ -1,7 +1,7 @@
 /** Section 2: streams with a body, and changing them while they live. */
 import { describe, expect } from 'vitest';
 import { type Kit, numbers } from './client.ts';
-import type { Suite } from './target.ts';
+import { goneMsOf, type Suite } from './target.ts';
 
 const of = (events: readonly any[], topic: string): unknown[] =>
   events.filter((event) => event.topic === topic).map((event) => event.data);
@@ -11,7 +11,7 @@ async function patch(kit: Kit, stream: string, body: unknown, token?: string): P
   expect(answer.status, answer.text).toBeOneOf([200, 202, 204]);
 }
 
-export function streams({ it }: Suite): void {
+export function streams({ it, target }: Suite): void {
   describe('2 POST /v1/streams', () => {
     it('opens the same SSE stream as a GET', async ({ kit }) => {
       const [a, b] = [kit.topic('a'), kit.topic('b')];
@@ -166,7 +166,9 @@ export function streams({ it }: Suite): void {
       expect((await stream.events(1))[0].data).toBe('still');
     });
 
-    it('refuses what is malformed, too many topics, and a stream that is gone', async ({ kit }) => {
+    it('refuses what is malformed, too many topics, and a stream that is gone', {
+      timeout: 30_000 + goneMsOf(target),
+    }, async ({ kit }) => {
       const topic = kit.topic();
       const stream = await kit.stream(topic);
       const path = `/v1/streams/${await stream.name()}`;
@@ -185,7 +187,9 @@ export function streams({ it }: Suite): void {
       expect((await stream.events(1))[0].data).toBe('unharmed');
       stream.close();
       await expect
-        .poll(async () => (await kit.ask('PATCH', path, { body: { remove: [topic] } })).status, { timeout: 10_000 })
+        .poll(async () => (await kit.ask('PATCH', path, { body: { remove: [topic] } })).status, {
+          timeout: goneMsOf(target),
+        })
         .toBe(404);
     });
   });

@@ -25,12 +25,21 @@ export interface Features {
   readonly limits?: { readonly writesPerSecond: number; readonly streams: number };
   /** Where another node of the same system answers. */
   readonly otherUrl?: () => string;
+  /** How long it may take until a reader that has vanished is noticed, in ms: 10,000 unless told. A heartbeat's time where only writing shows it. */
+  readonly goneMs?: number;
+  /** Something before it reads HTTP, and answers in its own way what is none. */
+  readonly edge?: boolean;
   /** Stops it and starts it again; `durable` says whether its logs outlive that. */
   readonly restart?: { readonly run: () => Promise<void>; readonly durable: boolean };
   /** Stops it for good, as an operator would. Comes last. */
   readonly stop?: () => Promise<void>;
   /** Leave out the tests that have to wait: a heartbeat comes after 25 seconds. */
   readonly fast?: boolean;
+}
+
+/** How long a vanished reader may stay unnoticed, in ms. */
+export function goneMsOf({ features }: Target): number {
+  return features?.goneMs ?? 10_000;
 }
 
 /** The test function of one target: each test gets a kit of its own, and its streams are closed at its end. */
