@@ -59,7 +59,7 @@ const SETTLE_MS = 2000;
 /** Changes of presence that are told in one frame. */
 const CHANGES = 256;
 /** How soon what can be let go of is let go of, at the earliest, in ms; and how soon a fault is tried again. */
-const TIDY_MS = 60_000;
+const TIDY_MS = 20_000;
 const RETRY_MS = 1000;
 
 export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods {

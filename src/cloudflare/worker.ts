@@ -80,6 +80,7 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
         audit: config.audit,
         log: consoleLog,
         compress: false,
+        streamLifeMs: STREAM_LIFE_MS,
         // Nothing is looked for: the objects tell.
         tailCheckMs: 0,
         address: () => request.headers.get('CF-Connecting-IP') ?? undefined,
@@ -104,6 +105,9 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
     },
   };
 }
+
+/** How long a stream may last, in ms: no request is cut while it is read, but a Worker is replaced now and then. */
+const STREAM_LIFE_MS = 30 * 60_000;
 
 /** Eight characters of `0-9a-z`. */
 function nodeName(): string {

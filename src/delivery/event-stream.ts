@@ -42,6 +42,8 @@ export interface EventStreamOptions {
   readonly wheel: TimerWheel;
   /** ms since 1970, or `undefined` when the credential does not end. */
   readonly expires: number | undefined;
+  /** When it is to end, and its reader to come back, ms since 1970; `undefined`: it may go on for ever. */
+  readonly until?: number | undefined;
   /** How long a reader should wait before it comes back, in ms: jittered by whoever gives it. */
   readonly retry: () => number;
   /** Told of every delivery: how many events, how many bytes. */
@@ -246,6 +248,11 @@ export class EventStream implements Due {
   onDue(tick: number): number | undefined {
     if (this.#ended) return undefined;
     const wheel = this.#wheel;
+    const { until } = this.#options;
+    if (until !== undefined && tick >= wheel.tickAt(until)) {
+      this.close('draining');
+      return undefined;
+    }
     if (this.#expires !== undefined) {
       if (tick >= wheel.tickAt(this.#expires)) {
         this.close('expired');
@@ -278,10 +285,12 @@ export class EventStream implements Due {
   /** The next tick at which something is to be said, if the stream stays quiet. */
   #nextDue(): number {
     const wheel = this.#wheel;
+    const { until } = this.#options;
     const heartbeat = this.#lastWrite + HEARTBEAT_SECONDS;
-    if (this.#expires === undefined) return heartbeat;
+    const next = until === undefined ? heartbeat : Math.min(heartbeat, wheel.tickAt(until));
+    if (this.#expires === undefined) return next;
     const notice = this.#toldExpiring ? this.#expires : this.#expires - EXPIRING_SECONDS * 1000;
-    return Math.min(heartbeat, wheel.tickAt(notice));
+    return Math.min(next, wheel.tickAt(notice));
   }
 
   /** The bytes of a batch on a stream of several topics: at each event, this topic's position is the event, the others stand. */

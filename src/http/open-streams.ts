@@ -41,6 +41,8 @@ export interface OpenStreamsOptions {
   readonly audit: Pick<Audit, 'begin'>;
   readonly isCollection: (topic: string) => boolean;
   readonly isRevoked: (principal: Principal) => boolean;
+  /** How long a stream may last, in ms; `undefined`: for ever. */
+  readonly lifeMs?: number | undefined;
   readonly onDelivery: (events: number, bytes: number) => void;
   readonly onClose: (reason: CloseReason | 'gone', stream: string) => void;
 }
@@ -67,7 +69,8 @@ export class OpenStreams {
     { principal, address, request, released }: StreamReader,
     topics: readonly string[],
   ): EventStream {
-    const { wheel, clock, isRevoked, onDelivery, onClose } = this.#options;
+    const { wheel, clock, isRevoked, lifeMs, onDelivery, onClose } = this.#options;
+    const since = clock();
     const id = `${this.node}${crypto.randomUUID().replaceAll('-', '')}`;
     const stream = new EventStream({
       id,
@@ -75,6 +78,8 @@ export class OpenStreams {
       sink,
       wheel,
       expires: principal.expires,
+      // Those that were opened together do not come back together.
+      until: lifeMs && since + lifeMs * (1 - Math.random() / 10),
       retry: () => Math.round(RETRY_MS + Math.random() * this.#retrySpread),
       onDelivery,
       onEnd: (_, reason) => {
@@ -84,7 +89,6 @@ export class OpenStreams {
         onClose(reason, id);
       },
     });
-    const since = clock();
     const open: OpenStream = { stream, principal, address, since, requests: NONE, accesses: NONE, request };
     this.#streams.set(id, open);
     this.#begin(open, topics);

@@ -71,6 +71,8 @@ export interface RealtimeOptions extends AppOptions {
   readonly audit?: AuditScope;
   readonly log?: Log;
   readonly observer?: RealtimeObserver;
+  /** How long a stream may last, in ms, until its reader is asked to come back; for ever unless told. For platforms that end it without a word. */
+  readonly streamLifeMs?: number;
   /** Defers work to the end of this turn of the event loop; on Node, `setImmediate`. */
   readonly schedule?: (work: () => void) => void;
   /** ms since 1970 */
@@ -186,7 +188,17 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     onFault,
   });
   const isRevoked = (principal: Principal) => revocations.isRevoked(principal);
-  const streams = new OpenStreams({ node, wheel, clock, audit, isCollection, isRevoked, onDelivery, onClose: closed });
+  const streams = new OpenStreams({
+    node,
+    wheel,
+    clock,
+    audit,
+    isCollection,
+    isRevoked,
+    lifeMs: options.streamLifeMs,
+    onDelivery,
+    onClose: closed,
+  });
   const rights = createRights(options.policy);
   const revocations = createRevocations({
     store: store.revocations,

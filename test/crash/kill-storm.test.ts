@@ -1,107 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, it } from 'vitest';
 import { createDatabase, findPostgres } from '../support/postgres-database.ts';
-import { chooseSeed, seededRandom } from '../support/random.ts';
-import { freePort, killServers, type ServerProcess, startServerProcess } from '../support/server-process.ts';
-import { pause, until } from '../support/until.ts';
-import { follow, publishUntilAcknowledged, readLog, type Seen, seqOf } from './clients.ts';
-
-const KILLS = 20;
-const PUBLISHERS = 6;
-const TOPICS = ['storm:one', 'storm:two'];
-const ANYONE = JSON.stringify({ subscribe: ['**'], publish: ['**'] });
+import { killServers, startServerProcess } from '../support/server-process.ts';
+import { STORM_SETTINGS, survivesKills } from './storm.ts';
 
 const server = await findPostgres();
 afterAll(killServers);
-
-/** Kills a server again and again while others publish and read, and compares what all of them saw. */
-async function storm(database: Readonly<Record<string, string>>, seed: number): Promise<void> {
-  const random = seededRandom(seed);
-  const port = await freePort();
-  const env = {
-    PORT: String(port),
-    AUTH_SECRET: 'of no use here, but long enough to be taken',
-    AUTH_ANON: ANYONE,
-    LIMIT_WRITES_PER_ADDRESS: 'none',
-    LIMIT_WRITES_PER_SUBJECT: 'none',
-    ...database,
-  };
-  let server: ServerProcess = await startServerProcess('serve', env);
-
-  const acknowledged: Seen[][] = Array.from({ length: PUBLISHERS }, () => []);
-  let answers = 0;
-  let repeated = 0;
-  let publishing = true;
-  const publishers = acknowledged.map(async (mine, publisher) => {
-    for (let write = 0; publishing; write += 1) {
-      const data = Array.from({ length: 1 + (write % 3) }, (_, place) => [publisher, write, place]);
-      const { events, attempts } = await publishUntilAcknowledged(port, TOPICS[(publisher + write) % 2]!, data);
-      mine.push(...events);
-      answers += 1;
-      if (attempts > 1) repeated += 1;
-    }
-  });
-  const readers = [[TOPICS[0]!], [TOPICS[1]!], TOPICS].map((topics) => ({ topics, reader: follow(port, topics) }));
-
-  for (let kill = 0; kill < KILLS; kill += 1) {
-    const before = answers;
-    await until('the storm is under way', () => answers >= before + 20);
-    await pause(random() * 150);
-    await server.kill();
-    server = await startServerProcess('serve', env);
-  }
-  publishing = false;
-  await Promise.all(publishers);
-
-  const logs = new Map<string, readonly Seen[]>();
-  for (const topic of TOPICS) logs.set(topic, await readLog(port, topic));
-  const all = acknowledged.flat();
-  for (const [topic, log] of logs) {
-    // Without holes, in order, each once.
-    expect(log.map(({ id }) => seqOf(id))).toEqual(log.map((_, index) => index + 1));
-    expect(new Set(log.map(({ id }) => id.slice(0, id.lastIndexOf('-')))).size).toBe(1);
-    // What was acknowledged is there under the id that was told; and nothing else is, since every write was acknowledged.
-    const told = all.filter((event) => event.topic === topic).toSorted((a, b) => seqOf(a.id) - seqOf(b.id));
-    expect(told).toEqual(log);
-  }
-  // Each publisher's writes to a topic stand in the order in which it made them.
-  for (const mine of acknowledged) {
-    for (const topic of TOPICS) {
-      const seqs = mine.filter((event) => event.topic === topic).map(({ id }) => seqOf(id));
-      expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
-    }
-  }
-  for (const { topics, reader } of readers) {
-    const expected = topics.reduce((sum, topic) => sum + (logs.get(topic)?.length ?? 0), 0);
-    await until('the reader has everything', () => reader.events.length >= expected);
-    for (const topic of topics) expect(reader.events.filter((event) => event.topic === topic)).toEqual(logs.get(topic));
-    expect(reader.events.length).toBe(expected);
-    expect(reader.controls.filter(([name]) => name === '$gap')).toEqual([]);
-    expect(reader.connections()).toBeGreaterThan(KILLS);
-    reader.close();
-  }
-  // The test has seen what it is about: writes that were cut and sent again.
-  expect(repeated).toBeGreaterThan(0);
-  console.info(`seed ${seed}: ${all.length} events, ${repeated} of ${answers} writes sent again, ${KILLS} kills`);
-  await server.kill();
-}
-
-async function withSeed(run: (seed: number) => Promise<void>): Promise<void> {
-  const seed = chooseSeed();
-  try {
-    await run(seed);
-  } catch (error) {
-    throw new Error(`with SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  }
-}
 
 describe('a server that is killed twenty times in the middle of a publish storm', () => {
   it('over PGlite loses nothing, repeats nothing, and keeps every order', { timeout: 300_000 }, async () => {
     const dir = await mkdtemp(join(tmpdir(), 'sluice-storm-'));
     try {
-      await withSeed((seed) => storm({ DATA_DIR: dir }, seed));
+      await survivesKills((port) => startServerProcess('serve', { PORT: `${port}`, DATA_DIR: dir, ...STORM_SETTINGS }));
     } finally {
       killServers();
       await rm(dir, { recursive: true, force: true });
@@ -114,7 +26,9 @@ describe('a server that is killed twenty times in the middle of a publish storm'
     async () => {
       const made = await createDatabase();
       try {
-        await withSeed((seed) => storm({ DATABASE_URL: made.url }, seed));
+        await survivesKills((port) =>
+          startServerProcess('serve', { PORT: `${port}`, DATABASE_URL: made.url, ...STORM_SETTINGS }),
+        );
       } finally {
         killServers();
         await made.drop();

@@ -62,3 +62,42 @@ describe('a stream that is opened after all others were ended', () => {
     expect(await text()).toContain('"reason":"revoked"');
   });
 });
+
+describe('a stream that may not last for ever', () => {
+  it('asks its reader to come back when its time is over, each at another moment', async () => {
+    let now = 1_000_000;
+    const wheel = new TimerWheel(
+      () => undefined,
+      () => now,
+    );
+    const closed: number[] = [];
+    const streams = new OpenStreams({
+      node: 'node0001',
+      wheel,
+      clock: () => now,
+      audit: { begin: () => undefined },
+      isCollection: () => false,
+      isRevoked: () => false,
+      lifeMs: 600_000,
+      onDelivery: () => undefined,
+      onClose: () => closed.push(now - 1_000_000),
+    });
+    const reader = { principal: NOBODY, address: undefined, request: undefined, released: () => undefined };
+    const bodies = Array.from({ length: 20 }, () => {
+      const { sink, body } = createWebSink();
+      streams.open({ format: 'sse', sink }, reader, ['t']);
+      return body;
+    });
+    while (now < 1_000_000 + 601_000) {
+      now += 1000;
+      wheel.advance();
+    }
+    wheel.stop();
+    expect(streams.size).toBe(0);
+    expect(closed).toHaveLength(20);
+    expect(Math.min(...closed)).toBeGreaterThanOrEqual(540_000);
+    expect(Math.max(...closed)).toBeLessThanOrEqual(601_000);
+    expect(new Set(closed).size).toBeGreaterThan(5);
+    expect(await new Response(bodies[0]).text()).toMatch(/event: \$close\n(.*\n)?retry: \d+\n.*"reason":"draining"/s);
+  });
+});
