@@ -4,7 +4,7 @@
  */
 import type { BusSignal } from '../bus/bus.ts';
 import type { BoundLease, EndedStream, PresenceChange, PresenceStore } from '../store/presence-store.ts';
-import { reach } from './away.ts';
+import { reach, reachAll } from './away.ts';
 import { type Bindings, topicOf } from './bindings.ts';
 import { openTopicSocket, type TopicSocket } from './topic-socket.ts';
 
@@ -115,20 +115,18 @@ export function createEdgePresence({ bindings, hear }: EdgePresenceOptions): Edg
       return { ...(await reach(at(topic).presenceChanges(topic, after, limit))), due: undefined };
     },
     async heads(topics) {
-      const heads = await reach(Promise.all(topics.map((topic) => at(topic).presenceHead(topic))));
+      const heads = await reachAll(topics.map((topic) => at(topic).presenceHead(topic)));
       return { revisions: heads.map(({ revisions }) => revisions[0] ?? 0), due: undefined };
     },
     async keepAlive(streams) {
-      const kept = await reach(Promise.all(Array.from(byTopic(streams), ([topic, some]) => at(topic).keepAlive(some))));
+      const kept = await reachAll(Array.from(byTopic(streams), ([topic, some]) => at(topic).keepAlive(some)));
       return kept.flat() satisfies readonly BoundLease[];
     },
     async release(streams) {
       const ended = new Map<string, EndedStream>(streams.map((each) => [each.stream, each]));
       const topics = byTopic([...ended.keys()]);
-      await reach(
-        Promise.all(
-          Array.from(topics, ([topic, some]) => at(topic).release(some.flatMap((stream) => ended.get(stream) ?? []))),
-        ),
+      await reachAll(
+        Array.from(topics, ([topic, some]) => at(topic).release(some.flatMap((stream) => ended.get(stream) ?? []))),
       );
       for (const stream of ended.keys()) topicsOf.delete(stream);
     },

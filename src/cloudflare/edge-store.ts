@@ -2,7 +2,7 @@
 import type { AuditStore } from '../store/audit-store.ts';
 import type { PresenceStore } from '../store/presence-store.ts';
 import type { LogStore, Revocation, RevocationStore, Store, TopicQuery, TopicStatus } from '../store/store.ts';
-import { reach } from './away.ts';
+import { reach, reachAll } from './away.ts';
 import { type Bindings, systemOf, topicOf } from './bindings.ts';
 
 /** What all requests of an isolate share: plain data, since nothing else may be shared between requests. */
@@ -63,7 +63,7 @@ function createEdgeLog(bindings: Bindings, onSubscribers: EdgeStoreOptions['onSu
   return {
     append: (append) => reach(topicOf(bindings, append.topic).append(append)),
     read: (topic, after, limit) => reach(topicOf(bindings, topic).read(topic, after, limit)),
-    ranges: (topics) => reach(Promise.all(topics.map((topic) => topicOf(bindings, topic).range(topic)))),
+    ranges: (topics) => reachAll(topics.map((topic) => topicOf(bindings, topic).range(topic))),
     seek: (topic, time) => reach(topicOf(bindings, topic).seek(topic, time)),
     async topics({ prefix, after, limit }: TopicQuery) {
       const found: TopicStatus[] = [];

@@ -1,0 +1,64 @@
+/**
+ * The Worker as it is deployed, with a hand on its objects: their sockets can be cut and they can be ended as a deployment or an eviction would,
+ * and it is told how often each was woken. In workerd here, objects and the Worker share their module's state.
+ */
+
+import type { Bindings } from '../../src/cloudflare/bindings.ts';
+import { createWorker, SluiceTopic } from '../../src/cloudflare/index.ts';
+import type { ExecutionContext, ObjectState } from '../../src/cloudflare/platform.ts';
+
+export { SluiceGate, SluiceSystem } from '../../src/cloudflare/index.ts';
+
+/** How often objects of topics were made, and sockets opened to them. */
+const seen = { wakes: 0, sockets: 0 };
+
+class Observed extends SluiceTopic {
+  constructor(ctx: ObjectState, env: Bindings) {
+    super(ctx, env);
+    seen.wakes += 1;
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    seen.sockets += 1;
+    return super.fetch(request);
+  }
+
+  /** Closes all sockets of readers. */
+  async cut(): Promise<number> {
+    const sockets = this.ctx.getWebSockets();
+    for (const socket of sockets) socket.close(1012, 'cut');
+    return sockets.length;
+  }
+
+  /** Ends the object, with all that it holds in memory. */
+  async end(): Promise<void> {
+    (this.ctx as ObjectState & { abort(): void }).abort();
+  }
+}
+
+export { Observed as SluiceTopic };
+
+const worker = createWorker();
+
+interface Hands {
+  cut(): Promise<number>;
+  end(): Promise<void>;
+}
+
+export default {
+  async fetch(request: Request, env: Bindings, ctx: ExecutionContext): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === '/seen') return Response.json(seen);
+    const { SLUICE_TOPICS } = env;
+    const hands = () =>
+      SLUICE_TOPICS.get(SLUICE_TOPICS.idFromName(searchParams.get('topic') ?? '')) as unknown as Hands;
+    if (pathname === '/cut') return Response.json(await hands().cut());
+    if (pathname === '/end') {
+      await hands()
+        .end()
+        .catch(() => undefined);
+      return Response.json(null);
+    }
+    return worker.fetch(request, env, ctx);
+  },
+};
