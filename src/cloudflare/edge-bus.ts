@@ -2,7 +2,7 @@
 import type { Bus, BusSignal, Envelope } from '../bus/bus.ts';
 import { type Bindings, gateOf, gatesOf } from './bindings.ts';
 import { NODE_HEADER } from './gate-object.ts';
-import type { WorkerSocket } from './platform.ts';
+import { type WorkerSocket, watchSocket } from './platform.ts';
 
 export interface EdgeBus extends Bus {
   /** Lets others reach this node, until the bus is closed. */
@@ -27,6 +27,7 @@ export function createEdgeBus({ bindings, node, waitUntil, follow, onFault }: Ed
   let socket: WorkerSocket | undefined;
   let connecting: Promise<void> | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
+  let stopWatching: () => void = () => undefined;
   let isClosed = false;
 
   function tell(envelope: Envelope): void {
@@ -37,18 +38,22 @@ export function createEdgeBus({ bindings, node, waitUntil, follow, onFault }: Ed
     const headers = { Upgrade: 'websocket', [NODE_HEADER]: node };
     const { webSocket } = await gateOf(bindings, node).fetch('https://gate.sluice/', { headers });
     if (!webSocket) throw new Error('a gate gave no socket');
+    let heard = 0;
     webSocket.addEventListener('message', ({ data }) => {
-      if (typeof data === 'string') tell(JSON.parse(data));
+      heard += 1;
+      if (typeof data === 'string' && data.startsWith('{')) tell(JSON.parse(data));
     });
     webSocket.addEventListener('close', lost);
     webSocket.addEventListener('error', lost);
     webSocket.accept();
+    stopWatching = watchSocket(webSocket, () => heard, lost);
     socket = webSocket;
     if (isClosed) webSocket.close(1000);
   }
 
   function lost(): void {
     if (isClosed || socket === undefined) return;
+    stopWatching();
     socket = undefined;
     connecting = undefined;
     retry = setTimeout(() => {
@@ -95,6 +100,7 @@ export function createEdgeBus({ bindings, node, waitUntil, follow, onFault }: Ed
     async close() {
       isClosed = true;
       clearTimeout(retry);
+      stopWatching();
       socket?.close(1000);
     },
   };

@@ -5,7 +5,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import type { Envelope } from '../bus/bus.ts';
-import { socketPair, upgrade, type WorkerSocket } from './platform.ts';
+import { answerPings, type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
 
 /** What may be called. */
 export interface GateMethods {
@@ -21,6 +21,11 @@ const PATIENCE_MS = 1500;
 
 export class SluiceGate extends DurableObject implements GateMethods {
   readonly #awaited = new Map<string, Set<() => void>>();
+
+  constructor(ctx: ObjectState, env: unknown) {
+    super(ctx, env);
+    answerPings(ctx);
+  }
 
   async fetch(request: Request): Promise<Response> {
     const node = request.headers.get(NODE_HEADER);

@@ -33,6 +33,8 @@ export interface ObjectState {
   /** Takes a socket over: its events come to the object's methods, and it may be hibernated under it. @param tags at most 10 */
   acceptWebSocket(socket: WorkerSocket, tags?: readonly string[]): void;
   getWebSockets(tag?: string): WorkerSocket[];
+  /** Has the runtime itself answer a message on all sockets, without waking the object. */
+  setWebSocketAutoResponse(pair: object): void;
 }
 
 /** A namespace of objects of one class. @typeParam Methods those that may be called */
@@ -50,6 +52,45 @@ declare const WebSocketPair: new () => { readonly 0: WorkerSocket; readonly 1: W
 export function socketPair(): readonly [client: WorkerSocket, server: WorkerSocket] {
   const pair = new WebSocketPair();
   return [pair[0], pair[1]];
+}
+
+declare const WebSocketRequestResponsePair: new (request: string, response: string) => object;
+
+/** What a Worker asks to learn whether a socket still lives, and what the runtime answers for the object. */
+export const PING = 'ping';
+const PONG = 'pong';
+
+/** Has the sockets of an object answered when they are asked whether they live. */
+export function answerPings(ctx: ObjectState): void {
+  ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+}
+
+/** How often a socket is asked, and how long the answer may take, in ms. */
+const PING_MS = 30_000;
+const PONG_MS = 10_000;
+
+/**
+ * Finds out that a socket is dead though nobody has closed it.
+ * @param heard how often something came on it
+ * @param dead called once it must be
+ * @returns ends it
+ */
+export function watchSocket(socket: WorkerSocket, heard: () => number, dead: () => void): () => void {
+  let late: ReturnType<typeof setTimeout> | undefined;
+  const timer = setInterval(() => {
+    const before = heard();
+    try {
+      socket.send(PING);
+    } catch {
+      dead();
+      return;
+    }
+    late = setTimeout(() => heard() === before && dead(), PONG_MS);
+  }, PING_MS);
+  return () => {
+    clearInterval(timer);
+    clearTimeout(late);
+  };
 }
 
 /** The answer that gives a client its end of a socket. */

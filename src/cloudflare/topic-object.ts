@@ -26,7 +26,7 @@ import type {
 import { CHANGES_MS } from '../store/presence-store.ts';
 import type { Append, Appended, LogPage, LogRange, Retention, Store, TopicStatus } from '../store/store.ts';
 import { type Bindings, settingsOf, systemOf } from './bindings.ts';
-import { type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
+import { answerPings, type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
 import { decodeTaken, READ_HEADER, type ReadRequest } from './topic-frames.ts';
 import { TopicReader } from './topic-reader.ts';
 
@@ -108,6 +108,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
         onFault: (error) => console.error(error),
       },
     });
+    answerPings(ctx);
     void ctx.blockConcurrencyWhile(() => this.#wake());
   }
 

@@ -3,6 +3,7 @@ import type { Cursor } from '../protocol/cursor.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { reach } from './away.ts';
 import { type Bindings, topicOf } from './bindings.ts';
+import { watchSocket } from './platform.ts';
 import { decodeFrame, encodeTaken, READ_HEADER, type ReadRequest, type TopicFrame } from './topic-frames.ts';
 
 export interface TopicSocketObserver {
@@ -37,17 +38,20 @@ export async function openTopicSocket(
   if (!socket) throw new StoreUnavailable(`the object of a topic answered ${response.status}`);
   let waiting: (readonly [TopicFrame, number])[] | undefined = [];
   let isOver = false;
+  let heard = 0;
   const hello = Promise.withResolvers<Extract<TopicFrame, { readonly kind: 'hello' }>>();
 
   function end(): void {
     hello.reject(new StoreUnavailable('the socket of a topic was closed'));
     if (isOver) return;
     isOver = true;
+    stopWatching();
     if (waiting === undefined) observer.lost();
   }
 
   socket.addEventListener('message', ({ data }) => {
-    if (isOver || typeof data !== 'string') return;
+    heard += 1;
+    if (isOver || typeof data !== 'string' || !data.startsWith('{')) return;
     const frame = decodeFrame(data);
     if (frame.kind === 'hello') hello.resolve(frame);
     else if (waiting !== undefined) waiting.push([frame, data.length]);
@@ -56,6 +60,14 @@ export async function openTopicSocket(
   socket.addEventListener('close', end);
   socket.addEventListener('error', end);
   socket.accept();
+  const stopWatching = watchSocket(
+    socket,
+    () => heard,
+    () => {
+      close();
+      end();
+    },
+  );
   const late = setTimeout(end, HELLO_MS);
   try {
     const { position } = await hello.promise;
@@ -70,15 +82,20 @@ export async function openTopicSocket(
       taken: (characters) => send(encodeTaken(characters)),
       close() {
         isOver = true;
-        try {
-          socket.close(1000);
-        } catch {
-          // It is closed already.
-        }
+        stopWatching();
+        close();
       },
     };
   } finally {
     clearTimeout(late);
+  }
+
+  function close(): void {
+    try {
+      socket?.close(1000);
+    } catch {
+      // It is closed already.
+    }
   }
 
   function send(text: string): void {

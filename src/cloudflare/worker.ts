@@ -8,6 +8,7 @@ import { type CallerLimiter, createCallerLimiter, DEFAULT_CALLER_LIMITS } from '
 import type { Log } from '../http/log.ts';
 import { createRealtime, type RealtimeOptions } from '../http/realtime.ts';
 import { type Bindings, settingsOf } from './bindings.ts';
+import { createConsoleLog } from './console-log.ts';
 import { createEdgeBroker } from './edge-broker.ts';
 import { createEdgeBus } from './edge-bus.ts';
 import { createEdgePresence } from './edge-presence-store.ts';
@@ -34,19 +35,26 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
   const remembered = createRemembered();
   const subscribers = new Map<string, number>();
   const metrics = createIsolateMetrics();
-  let configured: { readonly env: object; readonly config: Config; readonly callers: CallerLimiter } | undefined;
+  let configured:
+    | { readonly env: object; readonly config: Config; readonly callers: CallerLimiter; readonly log: Log }
+    | undefined;
 
   /** Read once, as long as the bindings are the same. */
   function configure(env: Bindings) {
     if (configured?.env === env) return configured;
     const config = settingsOf(env);
-    configured = { env, config, callers: createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...config.limits }) };
+    configured = {
+      env,
+      config,
+      callers: createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...config.limits }),
+      log: createConsoleLog(config.logLevel),
+    };
     return configured;
   }
 
   return {
     async fetch(request, env, ctx) {
-      const { config, callers } = configure(env);
+      const { config, callers, log } = configure(env);
       const node = nodeName();
       const onFault = (error: unknown) => console.error(error);
       const waitUntil = (work: Promise<unknown>) => ctx.waitUntil(work);
@@ -78,7 +86,7 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
         cors: config.corsOrigins,
         limits: config.limits,
         audit: config.audit,
-        log: consoleLog,
+        log,
         compress: false,
         streamLifeMs: STREAM_LIFE_MS,
         // Nothing is looked for: the objects tell.
@@ -113,11 +121,3 @@ const STREAM_LIFE_MS = 30 * 60_000;
 function nodeName(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join('');
 }
-
-/** What the platform gathers ("Workers Logs"): what went wrong. */
-const consoleLog: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: (fields, text) => console.warn(text, fields),
-  error: (fields, text) => console.error(text, fields),
-};

@@ -14,6 +14,7 @@ export const STORM_SETTINGS = {
   AUTH_ANON: JSON.stringify({ subscribe: ['**'], publish: ['**'] }),
   LIMIT_WRITES_PER_ADDRESS: 'none',
   LIMIT_WRITES_PER_SUBJECT: 'none',
+  LOG_LEVEL: 'silent',
 } as const;
 
 export interface Killable {
