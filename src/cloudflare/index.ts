@@ -2,6 +2,7 @@
 import { createWorker } from './worker.ts';
 
 export { SluiceGate } from './gate-object.ts';
+export { SluiceRelay } from './relay-object.ts';
 export { SluiceSystem } from './system-object.ts';
 export { SluiceTopic } from './topic-object.ts';
 export { createWorker, type SluiceWorker, type WorkerOptions } from './worker.ts';

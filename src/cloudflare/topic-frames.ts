@@ -23,6 +23,10 @@ export interface ReadRequest {
 /** The header that carries a {@link ReadRequest}, as JSON in percent-encoding. */
 export const READ_HEADER = 'Sluice-Read';
 
+/** The header by which an object says that one of its relays is to be asked, by its number; and the one that tells a relay its path. */
+export const RELAY_HEADER = 'Sluice-Relay';
+export const PATH_HEADER = 'Sluice-Path';
+
 export type TopicFrame =
   /** The first: where the reader stands. */
   | { readonly kind: 'hello'; readonly position?: Cursor | undefined }

@@ -9,7 +9,6 @@ import { LocalBroker } from '../broker/local-broker.ts';
 import type { Envelope } from '../bus/bus.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { EventBody } from '../protocol/event.ts';
-import { compileTopicPattern } from '../protocol/topic.ts';
 import { createDurableObjectStore } from '../store/durable-object/durable-object-store.ts';
 import type {
   BoundLease,
@@ -25,10 +24,11 @@ import type {
 } from '../store/presence-store.ts';
 import { CHANGES_MS } from '../store/presence-store.ts';
 import type { Append, Appended, LogPage, LogRange, Retention, Store, TopicStatus } from '../store/store.ts';
-import { type Bindings, settingsOf, systemOf } from './bindings.ts';
-import { answerPings, type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
-import { decodeTaken, READ_HEADER, type ReadRequest } from './topic-frames.ts';
-import { TopicReader } from './topic-reader.ts';
+import { Audience } from './audience.ts';
+import { type Bindings, relayOf, settingsOf, spreadOf, systemOf } from './bindings.ts';
+import { answerPings, type ObjectState, type WorkerSocket } from './platform.ts';
+import type { LogAbove } from './relay-object.ts';
+import { READ_HEADER, type ReadRequest } from './topic-frames.ts';
 
 /** A topic as operators see it. */
 export interface ServedTopic extends TopicStatus {
@@ -37,12 +37,9 @@ export interface ServedTopic extends TopicStatus {
 }
 
 /** What may be called. Each names the topic, which an object is not told by the runtime. */
-export interface TopicMethods {
+export interface TopicMethods extends LogAbove {
   append(append: Append): Promise<Appended>;
   ephemeral(topic: string, time: number, bodies: readonly EventBody[]): Promise<void>;
-  read(topic: string, after: number, limit: number): Promise<LogPage>;
-  range(topic: string): Promise<LogRange>;
-  seek(topic: string, time: number): Promise<Cursor>;
   status(topic: string): Promise<ServedTopic | undefined>;
   drop(topic: string): Promise<void>;
   join(join: Join): Promise<Joined>;
@@ -54,8 +51,6 @@ export interface TopicMethods {
   release(streams: readonly EndedStream[]): Promise<void>;
 }
 
-/** How long after something was done the places of readers are attached to their sockets, in ms. An object is put to sleep much later. */
-const SETTLE_MS = 2000;
 /** Changes of presence that are told in one frame. */
 const CHANGES = 256;
 /** How soon what can be let go of is let go of, at the earliest, in ms; and how soon a fault is tried again. */
@@ -66,23 +61,21 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
   readonly #store: Store;
   readonly #presence: PresenceStore;
   readonly #broker: LocalBroker;
-  readonly #readers = new Map<WorkerSocket, TopicReader>();
+  readonly #audience: Audience;
   readonly #retention: Retention;
   readonly #compacts: (topic: string) => boolean;
   #hear: (envelope: Envelope) => void = () => undefined;
   /** The revision of presence up to which readers were told. */
   #toldPresence = 0;
-  #settling: ReturnType<typeof setTimeout> | undefined;
   /** When the object is to be woken, ms since 1970. */
   #alarm = Number.POSITIVE_INFINITY;
   #isRegistered: boolean;
 
   constructor(ctx: ObjectState, env: Bindings) {
     super(ctx, env);
-    const { retention, compactTopics } = settingsOf(env);
-    const patterns = compactTopics.flatMap((pattern) => compileTopicPattern(pattern) ?? []);
+    const { retention, compacts } = settingsOf(env);
     this.#retention = retention;
-    this.#compacts = (topic) => patterns.some((matches) => matches(topic));
+    this.#compacts = compacts;
     this.#store = createDurableObjectStore(ctx.storage);
     if (this.#store.presence === undefined) throw new Error('the store keeps no presence');
     this.#presence = this.#store.presence;
@@ -104,9 +97,16 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
       tailCheckMs: 0,
       compacted: this.#compacts,
       observer: {
-        onFlush: () => this.#settleSoon(),
+        onFlush: () => this.#audience.settleSoon(),
         onFault: (error) => console.error(error),
       },
+    });
+    this.#audience = new Audience({
+      ctx,
+      broker: this.#broker,
+      spread: spreadOf(env),
+      relay: (topic, index) => relayOf(env, topic, String(index)),
+      onFault: (error) => console.error(error),
     });
     answerPings(ctx);
     void ctx.blockConcurrencyWhile(() => this.#wake());
@@ -117,12 +117,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     const header = request.headers.get(READ_HEADER);
     if (header === null || request.headers.get('Upgrade') !== 'websocket') return new Response(null, { status: 400 });
     const read: ReadRequest = JSON.parse(decodeURIComponent(header));
-    const [client, server] = socketPair();
-    this.ctx.acceptWebSocket(server);
-    const reader = TopicReader.of(server, read);
-    await this.#begin([[server, reader]], true);
-    this.#settleSoon();
-    return upgrade(client);
+    return this.#audience.open(read);
   }
 
   async append(append: Append): Promise<Appended> {
@@ -131,6 +126,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     if (appended.kind === 'appended') {
       const { epoch, first, time } = appended;
       this.#broker.moved(topic, { epoch, first, time, bodies });
+      this.#audience.tellRelays(topic, { kind: 'moved', epoch, batch: { first, time, bodies } });
       this.#tidyAfter(topic, time, append.idempotency !== undefined);
       if (!this.#isRegistered) await this.#register(topic);
     }
@@ -139,6 +135,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
 
   async ephemeral(topic: string, time: number, bodies: readonly EventBody[]): Promise<void> {
     this.#hear({ from: '', signal: { kind: 'ephemeral', topic, time, bodies } });
+    this.#audience.tellRelays(topic, { kind: 'ephemeral', time, bodies });
   }
 
   read(topic: string, after: number, limit: number): Promise<LogPage> {
@@ -157,12 +154,17 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
 
   async status(topic: string): Promise<ServedTopic | undefined> {
     const status = await this.#store.log.topic(topic);
-    return status && { ...status, subscribers: this.#broker.subscribers(topic) };
+    return status && { ...status, subscribers: this.#audience.size };
   }
 
   async drop(topic: string): Promise<void> {
     await this.#store.log.drop(topic);
     await this.#broker.checkTails();
+    this.#audience.tellRelays(topic, { kind: 'head', seq: 0 });
+  }
+
+  async relayHas(_: string, relay: number, readers: number): Promise<void> {
+    this.#audience.noteRelay(relay, readers);
   }
 
   async join(join: Join): Promise<Joined> {
@@ -201,16 +203,15 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
   }
 
   webSocketMessage(socket: WorkerSocket, message: unknown): void {
-    const taken = decodeTaken(message);
-    if (taken !== undefined) this.#readers.get(socket)?.taken(taken);
+    this.#audience.hear(socket, message);
   }
 
   webSocketClose(socket: WorkerSocket): void {
-    this.#forget(socket);
+    this.#audience.forget(socket);
   }
 
   webSocketError(socket: WorkerSocket): void {
-    this.#forget(socket);
+    this.#audience.forget(socket);
   }
 
   /** Lets go of what has had its time: leases, changes, events, keys. */
@@ -235,49 +236,19 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
   async #wake(): Promise<void> {
     const alarm = await this.ctx.storage.getAlarm();
     if (alarm !== null) this.#alarm = alarm;
-    const readers = this.ctx.getWebSockets().map((socket) => [socket, TopicReader.restored(socket)] as const);
-    await this.#begin(readers, false);
-    const watched = readers.find(([, { presence }]) => presence)?.[1];
-    if (watched !== undefined) this.#toldPresence = (await this.#presence.heads([watched.topic])).revisions[0] ?? 0;
-  }
-
-  async #begin(readers: readonly (readonly [WorkerSocket, TopicReader])[], isNew: boolean): Promise<void> {
-    const reading = readers.flatMap(([, reader]) =>
-      reader.request === undefined ? [] : [{ reader, request: reader.request }],
-    );
-    const subscriptions = await this.#broker.subscribe(reading.map(({ request }) => request));
-    const byReader = new Map(reading.map(({ reader }, index) => [reader, subscriptions[index]]));
-    for (const [socket, reader] of readers) {
-      this.#readers.set(socket, reader);
-      reader.begin(byReader.get(reader), isNew);
-    }
-  }
-
-  #forget(socket: WorkerSocket): void {
-    this.#readers.get(socket)?.close();
-    this.#readers.delete(socket);
-    try {
-      socket.close();
-    } catch {
-      // It is closed already.
-    }
+    await this.#audience.wake();
+    const [watcher] = this.#audience.watchers;
+    if (watcher !== undefined) this.#toldPresence = (await this.#presence.heads([watcher.topic])).revisions[0] ?? 0;
   }
 
   /** Tells readers who watch all that has changed since they were told last. */
   async #tellPresence(topic: string): Promise<void> {
-    const watching = [...this.#readers.values()].filter(({ presence }) => presence);
     const after = this.#toldPresence;
     const changes = await this.#presence.changes(topic, after, CHANGES);
     this.#toldPresence = changes.revision;
-    for (const reader of watching) reader.tellPresence(after, changes);
+    this.#audience.tellPresence(after, changes);
+    this.#audience.tellRelays(topic, { kind: 'presence', after, changes });
     this.#wakeAt(Date.now() + CHANGES_MS);
-  }
-
-  #settleSoon(): void {
-    this.#settling ??= setTimeout(() => {
-      this.#settling = undefined;
-      for (const reader of this.#readers.values()) reader.settle();
-    }, SETTLE_MS);
   }
 
   /** Sees to it that the object is woken by then. */

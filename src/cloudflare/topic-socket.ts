@@ -2,9 +2,17 @@
 import type { Cursor } from '../protocol/cursor.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { reach } from './away.ts';
-import { type Bindings, topicOf } from './bindings.ts';
+import { type Bindings, relayOf, topicOf } from './bindings.ts';
 import { watchSocket } from './platform.ts';
-import { decodeFrame, encodeTaken, READ_HEADER, type ReadRequest, type TopicFrame } from './topic-frames.ts';
+import {
+  decodeFrame,
+  encodeTaken,
+  PATH_HEADER,
+  READ_HEADER,
+  RELAY_HEADER,
+  type ReadRequest,
+  type TopicFrame,
+} from './topic-frames.ts';
 
 export interface TopicSocketObserver {
   /** @param size of the frame, in characters */
@@ -26,6 +34,23 @@ export interface TopicSocket {
 /** How long an object may take to say where a reading begins, in ms. */
 const HELLO_MS = 10_000;
 
+/** Relays on the way to one that has room. */
+const MOST_HOPS = 8;
+
+/** Asks the object of a topic, and whichever relay that one names. */
+async function open(bindings: Bindings, topic: string, headers: Readonly<Record<string, string>>) {
+  let response = await reach(topicOf(bindings, topic).fetch('https://topic.sluice/', { headers }));
+  let path = '';
+  for (let hop = 0; hop < MOST_HOPS; hop += 1) {
+    const relay = response.headers.get(RELAY_HEADER);
+    if (relay === null) break;
+    path = path === '' ? relay : `${path}/${relay}`;
+    const onward = { ...headers, [PATH_HEADER]: path };
+    response = await reach(relayOf(bindings, topic, path).fetch('https://relay.sluice/', { headers: onward }));
+  }
+  return response;
+}
+
 /** @throws StoreUnavailable */
 export async function openTopicSocket(
   bindings: Bindings,
@@ -33,7 +58,7 @@ export async function openTopicSocket(
   observer: TopicSocketObserver,
 ): Promise<TopicSocket> {
   const headers = { Upgrade: 'websocket', [READ_HEADER]: encodeURIComponent(JSON.stringify(read)) };
-  const response = await reach(topicOf(bindings, read.topic).fetch('https://topic.sluice/', { headers }));
+  const response = await open(bindings, read.topic, headers);
   const socket = response.webSocket;
   if (!socket) throw new StoreUnavailable(`the object of a topic answered ${response.status}`);
   let waiting: (readonly [TopicFrame, number])[] | undefined = [];

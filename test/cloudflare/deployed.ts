@@ -41,6 +41,7 @@ export async function deploy({
       SLUICE_TOPICS: { className: 'SluiceTopic', useSQLite: true },
       SLUICE_SYSTEM: { className: 'SluiceSystem', useSQLite: true },
       SLUICE_GATES: { className: 'SluiceGate', useSQLite: true },
+      SLUICE_RELAYS: { className: 'SluiceRelay', useSQLite: true },
     },
     ...(dir !== undefined && { durableObjectsPersist: dir }),
   });

@@ -3,8 +3,8 @@
  * and it is told how often each was woken. In workerd here, objects and the Worker share their module's state.
  */
 
-import type { Bindings } from '../../src/cloudflare/bindings.ts';
-import { createWorker, SluiceTopic } from '../../src/cloudflare/index.ts';
+import { type Bindings, relayOf, topicOf } from '../../src/cloudflare/bindings.ts';
+import { createWorker, SluiceRelay, SluiceTopic } from '../../src/cloudflare/index.ts';
 import type { ExecutionContext, ObjectState } from '../../src/cloudflare/platform.ts';
 
 export { SluiceGate, SluiceSystem } from '../../src/cloudflare/index.ts';
@@ -30,17 +30,40 @@ class Observed extends SluiceTopic {
     return sockets.length;
   }
 
+  async sockets(): Promise<number> {
+    return this.ctx.getWebSockets().length;
+  }
+
   /** Ends the object, with all that it holds in memory. */
   async end(): Promise<void> {
     (this.ctx as ObjectState & { abort(): void }).abort();
   }
 }
 
-export { Observed as SluiceTopic };
+class ObservedRelay extends SluiceRelay {
+  /** Closes all sockets of readers. */
+  async cut(): Promise<number> {
+    const sockets = this.ctx.getWebSockets();
+    for (const socket of sockets) socket.close(1012, 'cut');
+    return sockets.length;
+  }
+
+  async sockets(): Promise<number> {
+    return this.ctx.getWebSockets().length;
+  }
+
+  /** Ends the object, with all that it holds in memory. */
+  async end(): Promise<void> {
+    (this.ctx as ObjectState & { abort(): void }).abort();
+  }
+}
+
+export { Observed as SluiceTopic, ObservedRelay as SluiceRelay };
 
 const worker = createWorker();
 
 interface Hands {
+  sockets(): Promise<number>;
   cut(): Promise<number>;
   end(): Promise<void>;
 }
@@ -49,9 +72,10 @@ export default {
   async fetch(request: Request, env: Bindings, ctx: ExecutionContext): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === '/seen') return Response.json(seen);
-    const { SLUICE_TOPICS } = env;
-    const hands = () =>
-      SLUICE_TOPICS.get(SLUICE_TOPICS.idFromName(searchParams.get('topic') ?? '')) as unknown as Hands;
+    const topic = searchParams.get('topic') ?? '';
+    const path = searchParams.get('path');
+    const hands = () => (path === null ? topicOf(env, topic) : relayOf(env, topic, path)) as unknown as Hands;
+    if (pathname === '/sockets') return Response.json(await hands().sockets());
     if (pathname === '/cut') return Response.json(await hands().cut());
     if (pathname === '/end') {
       await hands()

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publishUntilAcknowledged, seqOf } from '../crash/clients.ts';
 import { STORM_SETTINGS } from '../crash/storm.ts';
 import { chooseSeed, seededRandom } from '../support/random.ts';
-import { type Block, openSse } from '../support/sse-client.ts';
 import { pause, until } from '../support/until.ts';
 import { type Deployed, deploy } from './deployed.ts';
+import { openReader } from './reader.ts';
 
 let deployed: Deployed;
 let port: number;
@@ -24,28 +24,6 @@ afterAll(() => deployed?.close());
 
 const hand = async (path: string): Promise<any> => (await fetch(`${deployed.url}${path}`)).json();
 
-/** A reader that does not come back: its line holds. */
-function read(path: string) {
-  const blocks: Block[] = [];
-  let ended = false;
-  const connection = openSse({
-    port,
-    path,
-    onBlock: (block) => blocks.push(block),
-    onEnd: () => {
-      ended = true;
-    },
-  });
-  return {
-    blocks,
-    connection,
-    ended: () => ended,
-    isReady: () => blocks.some(({ event }) => event === '$ready'),
-    events: () => blocks.filter(({ event }) => event === undefined).map(({ data }) => JSON.parse(data)),
-    controls: (name: string) => blocks.filter(({ event }) => event === name),
-  };
-}
-
 describe('sockets that end under live readers', () => {
   it('again and again: no gap, no repetition, and no line of a client is cut', { timeout: 120_000 }, async () => {
     const seed = chooseSeed();
@@ -57,7 +35,7 @@ describe('sockets that end under live readers', () => {
       '/v1/topics/cut:two/events?after=earliest&filter=n=gt.50',
       '/v1/events?after=earliest&topic=cut:one&topic=cut:two',
     ];
-    const readers = paths.map(read);
+    const readers = paths.map((path) => openReader(port, path));
     await until('all readers are live', () => readers.every(({ isReady }) => isReady()));
     const told: { readonly topic: string; readonly id: string; readonly n: number; readonly type: string }[] = [];
     let publishing = true;
@@ -130,10 +108,10 @@ describe('an object with idle readers attached', () => {
     const publish = async (n: number) => publishUntilAcknowledged(port, 'asleep', [{ n }]);
     await publish(1);
     const readers = [
-      read('/v1/topics/asleep/events?after=earliest'),
-      read('/v1/topics/asleep/events?after=earliest&filter=n=gt.2'),
-      read('/v1/topics/asleep/events?after=earliest&presence=1'),
-      read('/v1/topics/asleep/events?after=earliest&conflate=100'),
+      openReader(port, '/v1/topics/asleep/events?after=earliest'),
+      openReader(port, '/v1/topics/asleep/events?after=earliest&filter=n=gt.2'),
+      openReader(port, '/v1/topics/asleep/events?after=earliest&presence=1'),
+      openReader(port, '/v1/topics/asleep/events?after=earliest&conflate=100'),
     ];
     await until('all readers are live', () => readers.every(({ isReady }) => isReady()));
     await publish(2);

@@ -1,0 +1,193 @@
+/**
+ * The readers of an object: their sockets, and the objects that have readers beyond its own.
+ *
+ * An object has at most so many sockets. Who comes then is sent to one of its relays, which has readers of its own, and relays again when those
+ * are too many: a tree, each of whose objects stays within the limits of the platform. A relay is told what is new by the object above it; what
+ * it has missed, it reads there by its cursor.
+ */
+import type { LocalBroker } from '../broker/local-broker.ts';
+import type { EventBody } from '../protocol/event.ts';
+import type { PresenceChanges } from '../store/presence-store.ts';
+import type { StoredBatch } from '../store/store.ts';
+import type { Spread } from './bindings.ts';
+import { type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
+import type { RelayMethods } from './relay-object.ts';
+import { decodeTaken, RELAY_HEADER, type ReadRequest } from './topic-frames.ts';
+import { TopicReader } from './topic-reader.ts';
+
+/** What is told to relays. */
+export type RelayWord =
+  | { readonly kind: 'moved'; readonly epoch: string; readonly batch: StoredBatch }
+  /** The log has come to here; or is another one. */
+  | { readonly kind: 'head'; readonly seq: number }
+  | { readonly kind: 'ephemeral'; readonly time: number; readonly bodies: readonly EventBody[] }
+  | { readonly kind: 'presence'; readonly after: number; readonly changes: PresenceChanges };
+
+export interface AudienceOptions {
+  readonly ctx: ObjectState;
+  readonly broker: LocalBroker;
+  readonly spread: Spread;
+  /** A relay of this object. */
+  readonly relay: (topic: string, index: number) => RelayMethods;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** How long after something was done the places of readers are attached to their sockets, in ms. An object is put to sleep much later. */
+const SETTLE_MS = 2000;
+/** Words that wait for a relay that is told others; beyond, only the head is told, and it reads what it has missed. */
+const MOST_WORDS = 100;
+/** How often a relay that cannot be reached is tried again at once, and how long to wait before, in ms. It also looks by itself. */
+const ATTEMPTS = 5;
+const AGAIN_MS = 200;
+
+interface Told {
+  readonly words: RelayWord[];
+  isBusy: boolean;
+}
+
+export class Audience {
+  readonly #options: AudienceOptions;
+  readonly #sockets = new Map<WorkerSocket, TopicReader>();
+  /** Sockets of each relay, as far as is known. Those without any are told nothing. */
+  readonly #relays = new Map<number, number>();
+  readonly #telling = new Map<number, Told>();
+  #settling: ReturnType<typeof setTimeout> | undefined;
+  #next = 0;
+
+  constructor(options: AudienceOptions) {
+    this.#options = options;
+    const { sql } = options.ctx.storage;
+    sql.exec('CREATE TABLE IF NOT EXISTS relays (relay INTEGER PRIMARY KEY, readers INTEGER NOT NULL)');
+    for (const { relay, readers } of sql.exec<{ relay: number; readers: number }>('SELECT relay, readers FROM relays'))
+      this.#relays.set(relay, readers);
+  }
+
+  /** Readers here and at the relays. */
+  get size(): number {
+    let sum = this.#sockets.size;
+    for (const readers of this.#relays.values()) sum += readers;
+    return sum;
+  }
+
+  /** Sockets of this object. */
+  get sockets(): number {
+    return this.#sockets.size;
+  }
+
+  get watchers(): readonly TopicReader[] {
+    return [...this.#sockets.values()].filter(({ presence }) => presence);
+  }
+
+  /** What was there before the object slept goes on from where it stood. */
+  async wake(): Promise<void> {
+    const readers = this.#options.ctx.getWebSockets().map((socket) => [socket, TopicReader.restored(socket)] as const);
+    await this.#begin(readers, false);
+  }
+
+  /** Opens a reader's socket, or says which relay has room for it. */
+  async open(read: ReadRequest): Promise<Response> {
+    const { ctx, spread } = this.#options;
+    if (ctx.getWebSockets().length >= spread.readers)
+      return new Response(null, { headers: { [RELAY_HEADER]: String(this.#relayWithRoom()) } });
+    const [client, server] = socketPair();
+    ctx.acceptWebSocket(server);
+    await this.#begin([[server, TopicReader.of(server, read)]], true);
+    this.settleSoon();
+    return upgrade(client);
+  }
+
+  hear(socket: WorkerSocket, message: unknown): void {
+    const taken = decodeTaken(message);
+    if (taken !== undefined) this.#sockets.get(socket)?.taken(taken);
+  }
+
+  forget(socket: WorkerSocket): void {
+    this.#sockets.get(socket)?.close();
+    this.#sockets.delete(socket);
+    try {
+      socket.close();
+    } catch {
+      // It is closed already.
+    }
+  }
+
+  /** Sees to it that readers know, and have attached, how far they have come. */
+  settleSoon(): void {
+    this.#settling ??= setTimeout(() => {
+      this.#settling = undefined;
+      for (const reader of this.#sockets.values()) reader.settle();
+    }, SETTLE_MS);
+  }
+
+  /** Tells readers here who watch presence. */
+  tellPresence(after: number, changes: PresenceChanges): void {
+    for (const reader of this.watchers) reader.tellPresence(after, changes);
+  }
+
+  /** Notes how many readers a relay has. */
+  noteRelay(relay: number, readers: number): void {
+    const { sql } = this.#options.ctx.storage;
+    if (this.#relays.get(relay) === readers) return;
+    this.#relays.set(relay, readers);
+    sql.exec('INSERT OR REPLACE INTO relays (relay, readers) VALUES (?, ?)', relay, readers);
+  }
+
+  /** Tells the relays that have readers. */
+  tellRelays(topic: string, word: RelayWord): void {
+    for (const [relay, readers] of this.#relays) if (readers > 0) this.#tell(topic, relay, word);
+  }
+
+  #tell(topic: string, relay: number, word: RelayWord): void {
+    const told = this.#telling.get(relay) ?? { words: [], isBusy: false };
+    this.#telling.set(relay, told);
+    told.words.push(word);
+    if (told.words.length > MOST_WORDS) told.words.splice(0, told.words.length - 1);
+    if (!told.isBusy) void this.#tellOn(topic, relay, told);
+  }
+
+  /** One word after the other, so that they come in their order. */
+  async #tellOn(topic: string, relay: number, told: Told): Promise<void> {
+    told.isBusy = true;
+    let failures = 0;
+    while (told.words.length > 0 && failures < ATTEMPTS) {
+      const words = told.words.splice(0);
+      try {
+        this.noteRelay(relay, await this.#options.relay(topic, relay).told(words));
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        if (failures === ATTEMPTS) this.#options.onFault(error);
+        told.words.unshift(...words);
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS * failures));
+      }
+    }
+    told.isBusy = false;
+    this.#telling.delete(relay);
+  }
+
+  /** The first that has room; where none has, one after the other: they have relays themselves. */
+  #relayWithRoom(): number {
+    const { readers, relays } = this.#options.spread;
+    for (let relay = 0; relay < relays; relay += 1) {
+      const has = this.#relays.get(relay) ?? 0;
+      if (has >= readers) continue;
+      // Its own word of how many it has comes with what it is told next.
+      this.noteRelay(relay, has + 1);
+      return relay;
+    }
+    this.#next = (this.#next + 1) % relays;
+    return this.#next;
+  }
+
+  async #begin(readers: readonly (readonly [WorkerSocket, TopicReader])[], isNew: boolean): Promise<void> {
+    const reading = readers.flatMap(([, reader]) =>
+      reader.request === undefined ? [] : [{ reader, request: reader.request }],
+    );
+    const subscriptions = await this.#options.broker.subscribe(reading.map(({ request }) => request));
+    const byReader = new Map(reading.map(({ reader }, index) => [reader, subscriptions[index]]));
+    for (const [socket, reader] of readers) {
+      this.#sockets.set(socket, reader);
+      reader.begin(byReader.get(reader), isNew);
+    }
+  }
+}
