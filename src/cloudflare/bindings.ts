@@ -3,6 +3,7 @@ import { type Config, readConfig } from '../config/config.ts';
 import { compileTopicPattern } from '../protocol/topic.ts';
 import type { GateMethods } from './gate-object.ts';
 import type { ObjectNamespace } from './platform.ts';
+import type { RateLimiterBinding } from './rate-limit.ts';
 import type { RelayMethods } from './relay-object.ts';
 import type { SystemMethods } from './system-object.ts';
 import type { TopicMethods } from './topic-object.ts';
@@ -13,6 +14,8 @@ export interface Bindings {
   readonly SLUICE_SYSTEM: ObjectNamespace<SystemMethods>;
   readonly SLUICE_GATES: ObjectNamespace<GateMethods>;
   readonly SLUICE_RELAYS: ObjectNamespace<RelayMethods>;
+  /** Counts writes of a subject, or else of an address. None unless there is one. */
+  readonly SLUICE_RATE_LIMITER?: RateLimiterBinding;
 }
 
 /** The settings, and what they say of topics. */

@@ -15,6 +15,7 @@ import { createEdgePresence } from './edge-presence-store.ts';
 import { createEdgeStore, createRemembered } from './edge-store.ts';
 import { createIsolateMetrics } from './isolate-metrics.ts';
 import type { ExecutionContext } from './platform.ts';
+import { limitedBy } from './rate-limit.ts';
 
 /** What an application may say besides the settings. */
 export type WorkerOptions = Pick<RealtimeOptions, 'policy' | 'events' | 'guard'>;
@@ -46,7 +47,7 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
     configured = {
       env,
       config,
-      callers: createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...config.limits }),
+      callers: limitedBy(env.SLUICE_RATE_LIMITER, createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...config.limits })),
       log: createConsoleLog(config.logLevel),
     };
     return configured;

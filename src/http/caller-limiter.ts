@@ -28,16 +28,21 @@ export type WriteVerdict = { readonly ok: true } | { readonly ok: false; readonl
 
 export interface CallerLimiter {
   /** Counts a write, unless it is refused. Administrators are not metered. */
-  write(principal: Principal, address: string | undefined): WriteVerdict;
+  write(principal: Principal, address: string | undefined): WriteVerdict | Promise<WriteVerdict>;
   /** Counts a stream until `release` is called; `undefined` when there are too many. */
   stream(principal: Principal, address: string | undefined): { readonly release: () => void } | undefined;
+}
+
+/** One that counts by itself. */
+export interface LocalCallerLimiter extends CallerLimiter {
+  write(principal: Principal, address: string | undefined): WriteVerdict;
 }
 
 /** @param clock ms, monotonic */
 export function createCallerLimiter(
   limits: CallerLimits,
   clock: () => number = () => performance.now(),
-): CallerLimiter {
+): LocalCallerLimiter {
   const bySubject = createMeter(limits.writesPerSubject, clock);
   const byAddress = createMeter(limits.writesPerAddress, clock);
   const subjectStreams = createCounter(limits.streamsPerSubject);

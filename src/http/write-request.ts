@@ -8,7 +8,8 @@ import { ProblemError } from './problem-error.ts';
 import type { RequestContext } from './services.ts';
 
 /** @throws ProblemError `rate-limited` */
-export function requireRate(verdict: WriteVerdict): void {
+export async function requireRate(answer: WriteVerdict | Promise<WriteVerdict>): Promise<void> {
+  const verdict = answer instanceof Promise ? await answer : answer;
   if (verdict.ok) return;
   const seconds = Math.ceil(verdict.retryAfterMs / 1000);
   throw new ProblemError('rate-limited', {

@@ -15,6 +15,8 @@ export interface DeployOptions {
   /** Where the objects keep what they have. In memory unless told. */
   readonly dir?: string;
   readonly port?: number;
+  /** How many writes of one caller the platform's limiter lets pass; without it there is none. */
+  readonly writesPerTenSeconds?: number;
   /** The entry, below the root of the project. */
   readonly entry?: string;
 }
@@ -25,6 +27,7 @@ export async function deploy({
   settings,
   dir,
   port = 0,
+  writesPerTenSeconds,
   entry = 'src/cloudflare/index.ts',
 }: DeployOptions): Promise<Deployed> {
   const bundle = bundles.get(entry) ?? bundleWorker(entry);
@@ -43,6 +46,9 @@ export async function deploy({
       SLUICE_GATES: { className: 'SluiceGate', useSQLite: true },
       SLUICE_RELAYS: { className: 'SluiceRelay', useSQLite: true },
     },
+    ...(writesPerTenSeconds !== undefined && {
+      ratelimits: { SLUICE_RATE_LIMITER: { namespace_id: '1001', simple: { limit: writesPerTenSeconds, period: 10 } } },
+    }),
     ...(dir !== undefined && { durableObjectsPersist: dir }),
   });
   const url = (await worker.ready).href.replace(/\/$/, '');

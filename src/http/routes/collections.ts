@@ -155,7 +155,7 @@ async function readWrite(
 ): Promise<{ readonly request: WriteRequest; readonly bytes: Uint8Array }> {
   requireAccess(services, c, 'publish', name);
   const principal = c.get('principal');
-  requireRate(services.callers.write(principal, c.get('address')));
+  await requireRate(services.callers.write(principal, c.get('address')));
   const type = mediaType(c);
   if (types !== undefined && !types.includes(type))
     throw new ProblemError('unsupported-media-type', { detail: `Send ${types.join(' or ')}.` });

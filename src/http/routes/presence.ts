@@ -27,7 +27,7 @@ export function presenceRoute(services: Services): Hono<Env> {
     .put('/presence/:topic/:member', validate('param', memberParamSchema), async (c) => {
       const { topic, member } = c.req.valid('param');
       const principal = c.get('principal');
-      requireWriter(c, services, topic);
+      await requireWriter(c, services, topic);
       if (presence === undefined) throw new ProblemError('not-found');
       const { state, ttl, stream } = readLease(await readOptionalJson(c, limits.requestBytes));
       const owner = await keyOwner(principal);
@@ -46,7 +46,7 @@ export function presenceRoute(services: Services): Hono<Env> {
     .delete('/presence/:topic/:member', validate('param', memberParamSchema), async (c) => {
       const { topic, member } = c.req.valid('param');
       const principal = c.get('principal');
-      requireWriter(c, services, topic);
+      await requireWriter(c, services, topic);
       if (presence === undefined) throw new ProblemError('not-found');
       const owner = principal.grants.admin ? undefined : await keyOwner(principal);
       const left = await presence.leave({ topic, member, owner });
@@ -66,11 +66,11 @@ interface LeaseWish {
 const RETRY_AFTER = '5';
 
 /** A ticket only reads. @throws ProblemError */
-function requireWriter(c: RequestContext, services: Services, topic: string): void {
+async function requireWriter(c: RequestContext, services: Services, topic: string): Promise<void> {
   const principal = c.get('principal');
   requireRight(services, principal, 'presence', [topic]);
   if (principal.kind === 'ticket') throw new ProblemError('forbidden');
-  requireRate(services.callers.write(principal, c.get('address')));
+  await requireRate(services.callers.write(principal, c.get('address')));
 }
 
 /** The name is somebody else's: without a token it may yet be the caller's own. */

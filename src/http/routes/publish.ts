@@ -21,7 +21,7 @@ export function publishRoute(services: Services): Hono<Env> {
     const principal = c.get('principal');
     requireRight(services, principal, 'publish', [topic]);
     if (services.collections?.has(topic)) throw new ProblemError('forbidden', { detail: COLLECTION });
-    requireRate(callers.write(principal, c.get('address')));
+    await requireRate(callers.write(principal, c.get('address')));
     const key = idempotencyKey(c);
     const bytes = await readBytes(c, limits.requestBytes);
     const events = readEvents(mediaType(c), bytes, limits, eventTypes(topic));
