@@ -82,6 +82,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   react: ['react'],
   '@tanstack/query-core': ['query'],
+  // A part of the Workers runtime.
+  'cloudflare:workers': ['cloudflare'],
   // Where it is installed, in development.
   esbuild: ['node/bundle-widget.ts'],
 };

@@ -69,7 +69,8 @@ function bearerToken(authorization: string): string | undefined {
   return token === '' ? undefined : token;
 }
 
-function anonymousPrincipal(grants: GrantsClaim | undefined): Principal {
+/** Somebody without a token. @param grants what such a request may do */
+export function anonymousPrincipal(grants: GrantsClaim | undefined): Principal {
   return {
     kind: 'anonymous',
     sub: undefined,

@@ -14,6 +14,7 @@ import { createEdgeBus } from './edge-bus.ts';
 import { createEdgePresence } from './edge-presence-store.ts';
 import { createEdgeStore, createRemembered } from './edge-store.ts';
 import { createIsolateMetrics } from './isolate-metrics.ts';
+import { pageCacheOf } from './page-cache.ts';
 import type { ExecutionContext } from './platform.ts';
 import { limitedBy } from './rate-limit.ts';
 
@@ -55,6 +56,9 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
 
   return {
     async fetch(request, env, ctx) {
+      const pages = pageCacheOf(request);
+      const kept = await pages?.match();
+      if (kept !== undefined) return kept;
       const { config, callers, log } = configure(env);
       const node = nodeName();
       const onFault = (error: unknown) => console.error(error);
@@ -110,7 +114,7 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
       const response = await realtime.fetch(request);
       if (Object.values(realtime.gauges().streams).some((count) => count > 0)) waitUntil(bus.connect());
       else waitUntil(end());
-      return response;
+      return pages?.keep(response, waitUntil) ?? response;
     },
   };
 }

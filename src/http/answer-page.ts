@@ -3,6 +3,7 @@ import type { SubscribeRequest } from '../broker/broker.ts';
 import { PageCollector } from '../delivery/page-collector.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { tooManyStreams } from './open-stream.ts';
+import { cacheControlOf } from './page-caching.ts';
 import { ProblemError } from './problem-error.ts';
 import { type RequestContext, readerOf, type Services } from './services.ts';
 
@@ -11,7 +12,7 @@ const READ_MS = 5000;
 
 export async function answerPage(
   c: RequestContext,
-  { subscriptions, pages, callers, draining, audit, clock }: Services,
+  { subscriptions, pages, callers, draining, audit, clock, isPublic }: Services,
   requests: readonly SubscribeRequest[],
   { limit, waitSeconds }: { readonly limit: number; readonly waitSeconds: number },
 ): Promise<Response> {
@@ -41,7 +42,8 @@ export async function answerPage(
     const events = page.events.map(({ json }) => json).join(',');
     const rest = JSON.stringify({ cursor: page.cursor, more: page.more, gap: page.gap }).slice(1);
     c.header('Vary', 'Accept', { append: true });
-    c.header('Cache-Control', 'no-store');
+    const kept = { events: page.events.length, more: page.more, hasGap: page.gap !== undefined };
+    c.header('Cache-Control', cacheControlOf({ isPublic }, requests, kept));
     const body = new TextEncoder().encode(`{"events":[${events}],${rest}`);
     // Its length tells the compression whether it is worth while.
     return c.body(body, 200, { 'Content-Type': 'application/json', 'Content-Length': String(body.byteLength) });

@@ -4,6 +4,7 @@
  * The parts that depend on a runtime (store, bus, credentials) are passed in, so this knows none.
  */
 import type { Hono } from 'hono';
+import { anonymousPrincipal } from '../auth/authenticate.ts';
 import type { Policy, Principal } from '../auth/principal.ts';
 import { createRevocations } from '../auth/revocations.ts';
 import { createRights } from '../auth/rights.ts';
@@ -200,6 +201,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     onClose: closed,
   });
   const rights = createRights(options.policy);
+  const nobody = anonymousPrincipal(options.auth?.anonymous);
   const revocations = createRevocations({
     store: store.revocations,
     clock,
@@ -285,6 +287,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       calls,
       topicsPerStream: limits.topicsPerStream,
     }),
+    isPublic: (topic) => options.audit !== 'all' && !isCollection(topic) && rights.may(nobody, 'subscribe', topic),
     pages: new Set(),
     eventTypes,
     callers: options.callers ?? createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...options.callerLimits }),

@@ -37,6 +37,8 @@ export interface Services {
   readonly streamControl: StreamControl;
   /** Answers the pages that are being waited for, each with what it has: called when the node drains. */
   readonly pages: Set<() => void>;
+  /** Whether everybody may read a topic, and nobody is noted who does: then what one has read, another may be given. */
+  readonly isPublic: (topic: string) => boolean;
   /** What may be published to a topic; `undefined`: anything. */
   readonly eventTypes: (topic: string) => EventTypes | undefined;
   readonly callers: CallerLimiter;
