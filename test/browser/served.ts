@@ -13,6 +13,8 @@ export interface Served {
   publish(topic: string, events: unknown): Promise<any>;
   /** Publishes numbers as data, in one write. */
   publishNumbers(topic: string, from: number, to: number): Promise<void>;
+  /** How many readers it has, of streams and of pages that are being waited for. */
+  subscriptions(): number;
   /** A token of this server. */
   token(claims: Record<string, unknown>): Promise<string>;
   close(): Promise<void>;
@@ -53,6 +55,7 @@ export async function serveForTest(mode: 'dev' | 'serve', env: Record<string, st
   return {
     url: server.url,
     publish,
+    subscriptions: () => server.realtime.gauges().subscriptions,
     token,
     async publishNumbers(topic, from, to) {
       await publish(

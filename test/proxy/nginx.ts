@@ -48,6 +48,8 @@ events { worker_connections 256; }
 http {
   access_log off;
   ${temporary.map((name) => `${name}_temp_path ${dir}/${name};`).join('\n  ')}
+  # For those who keep pages.
+  proxy_cache_path ${dir}/pages keys_zone=pages:1m;
   server {
     listen 127.0.0.1:${port};
     location / {
