@@ -14,6 +14,7 @@ import { captureOverhead } from './rows/capture-overhead.ts';
 import { capturedChanges } from './rows/captured-changes.ts';
 import { clientRecords } from './rows/client-records.ts';
 import { commitLatency } from './rows/commit-latency.ts';
+import { edge } from './rows/edge.ts';
 import { fanOut } from './rows/fan-out.ts';
 import { filteredReaders } from './rows/filtered-readers.ts';
 import { idleMemory } from './rows/idle-memory.ts';
@@ -43,6 +44,7 @@ const ROWS: Readonly<Record<string, (run: Run) => Promise<readonly Line[]>>> = {
   'idle-traffic': idleTraffic,
   recovery,
   'client-records': clientRecords,
+  edge,
 };
 
 const USAGE = `npm run bench -- [--only <row,...>] [--rounds <n>] [--quick] [--markdown]
