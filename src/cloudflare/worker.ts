@@ -93,6 +93,7 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
         audit: config.audit,
         log,
         compress: false,
+        brief: true,
         streamLifeMs: STREAM_LIFE_MS,
         // Nothing is looked for: the objects tell.
         tailCheckMs: 0,

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { compress } from 'hono/compress';
 import { cors } from 'hono/cors';
 import { methodNotAllowed } from 'hono/method-not-allowed';
+import { LinearRouter } from 'hono/router/linear-router';
 import { authenticate } from './authenticate.ts';
 import { requireLegibleUrl } from './legible-url.ts';
 import { observeRequests } from './observe-requests.ts';
@@ -34,6 +35,8 @@ export interface AppOptions {
   readonly metrics?: MetricsSource;
   /** Whether JSON is sent compressed to those who accept it. Yes unless told; not where the runtime does it. */
   readonly compress?: boolean;
+  /** Whether the app serves one request and is thrown away: then its routes are looked through once, and nothing is prepared for the next. */
+  readonly brief?: boolean;
 }
 
 export interface AppHooks {
@@ -70,7 +73,7 @@ const CORS_MAX_AGE = 86_400;
 
 export function createApp(services: Services, options: AppOptions, { ready, onResponse }: AppHooks): Hono<Env> {
   const { log } = services;
-  const app = new Hono<Env>();
+  const app = new Hono<Env>(options.brief ? { router: new LinearRouter() } : {});
   app.onError(respondToError(log));
   app.notFound((c) => problemResponse(c, 'not-found'));
   app.use(requestId());
