@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts';
 import { type CallerLimiter, createCallerLimiter, DEFAULT_CALLER_LIMITS } from '../http/caller-limiter.ts';
 import type { Log } from '../http/log.ts';
 import { createRealtime, type RealtimeOptions } from '../http/realtime.ts';
+import { problem } from '../protocol/problem.ts';
 import { type Bindings, settingsOf } from './bindings.ts';
 import { createConsoleLog } from './console-log.ts';
 import { createEdgeBroker } from './edge-broker.ts';
@@ -59,7 +60,18 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
       const pages = pageCacheOf(request);
       const kept = await pages?.match();
       if (kept !== undefined) return kept;
-      const { config, callers, log } = configure(env);
+      let configuration: ReturnType<typeof configure>;
+      try {
+        configuration = configure(env);
+      } catch (error) {
+        // What is wrong is the operator's to read.
+        console.error(error);
+        return Response.json(problem('internal', 'The deployment is not configured: see its log.'), {
+          status: 500,
+          headers: { 'Content-Type': 'application/problem+json' },
+        });
+      }
+      const { config, callers, log } = configuration;
       const node = nodeName();
       const onFault = (error: unknown) => console.error(error);
       const waitUntil = (work: Promise<unknown>) => ctx.waitUntil(work);
