@@ -15,5 +15,6 @@ conformance({
     ...(issuer && { issuer }),
     ...(origin && { origin }),
     fast: env['SLUICE_FAST'] === '1',
+    ...(env['SLUICE_EDGE'] === '1' && { edge: true, goneMs: 40_000 }),
   },
 });

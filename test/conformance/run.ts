@@ -14,8 +14,10 @@ const USAGE = `Usage: npm run conformance -- <url> [options]
   --audience <aud>    the audience that it asks of tokens
   --issuer <iss>      the issuer that it asks of tokens
   --origin <origin>   an origin that it answers across origins
+  --edge              something before it reads HTTP, and sees that a reader is gone only when it writes to it (a proxy, Workers)
   --fast              leave out the tests that wait for heartbeats
   --only <text>       only tests whose name contains this text
+  --against <url>     another deployment, to be compared with it case by case; --against-secret is its secret, if that is another
 
 The deployment must run in production mode (\`sluice serve\`): a request without a token is granted nothing.
 `;
@@ -30,7 +32,10 @@ const OPTIONS = {
   issuer: { type: 'string' },
   origin: { type: 'string' },
   only: { type: 'string' },
+  against: { type: 'string' },
+  'against-secret': { type: 'string' },
   fast: { type: 'boolean', default: false },
+  edge: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -93,26 +98,57 @@ if (!/^https?:\/\//.test(address) || more.length > 0) refuse(USAGE);
 const url = address.replace(/\/+$/, '');
 const secret = values.secret ?? process.env['SLUICE_SECRET'] ?? '';
 if (secret === '') refuse(`the secret of the deployment is needed, to sign tokens\n\n${USAGE}`);
-await lookAt(url);
 
-const vitest = await startVitest([], {
-  root: fileURLToPath(new URL('../..', import.meta.url)),
-  config: false,
-  watch: false,
-  include: ['test/conformance/deployment.ts'],
-  testTimeout: 30_000,
-  ...(values.only !== undefined && { testNamePattern: values.only.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') }),
-  env: {
-    SLUICE_URL: url,
-    SLUICE_SECRET: secret,
-    SLUICE_AUDIENCE: values.audience ?? '',
-    SLUICE_ISSUER: values.issuer ?? '',
-    SLUICE_ORIGIN: values.origin ?? '',
-    SLUICE_FAST: values.fast ? '1' : '',
-  },
-});
-const modules = vitest.state.getTestModules();
-const held = modules.length > 0 && modules.every((module) => module.state() === 'passed');
-process.stdout.write(`\n${url}\n${summarise(modules)}\n\n${NOT_TESTED}\n${held ? 'Conforms.' : 'Does not conform.'}\n`);
-await vitest.close();
-process.exit(held ? 0 : 1);
+/** What became of each case, by its name. */
+type Outcomes = ReadonlyMap<string, string>;
+
+/** Runs the suite, and says what came of it. */
+async function testAt(at: string, of: string): Promise<{ readonly held: boolean; readonly outcomes: Outcomes }> {
+  await lookAt(at);
+  const vitest = await startVitest([], {
+    root: fileURLToPath(new URL('../..', import.meta.url)),
+    config: false,
+    watch: false,
+    include: ['test/conformance/deployment.ts'],
+    testTimeout: 30_000,
+    ...(values.only !== undefined && { testNamePattern: values.only.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') }),
+    env: {
+      SLUICE_URL: at,
+      SLUICE_SECRET: of,
+      SLUICE_AUDIENCE: values.audience ?? '',
+      SLUICE_ISSUER: values.issuer ?? '',
+      SLUICE_ORIGIN: values.origin ?? '',
+      SLUICE_FAST: values.fast ? '1' : '',
+      SLUICE_EDGE: values.edge ? '1' : '',
+    },
+  });
+  const modules = vitest.state.getTestModules();
+  const held = modules.length > 0 && modules.every((module) => module.state() === 'passed');
+  const outcomes = new Map<string, string>();
+  for (const module of modules)
+    for (const test of module.children.allTests())
+      outcomes.set(test.fullName.slice(test.fullName.indexOf(' > ') + 3), test.result().state);
+  process.stdout.write(
+    `\n${at}\n${summarise(modules)}\n\n${NOT_TESTED}\n${held ? 'Conforms.' : 'Does not conform.'}\n`,
+  );
+  await vitest.close();
+  return { held, outcomes };
+}
+
+/** The cases that did not come out alike. */
+function differences(one: Outcomes, other: Outcomes): readonly string[] {
+  const names = new Set([...one.keys(), ...other.keys()]);
+  return [...names].flatMap((name) => {
+    const [here, there] = [one.get(name) ?? 'absent', other.get(name) ?? 'absent'];
+    return here === there ? [] : [`  ${name}: ${here} and ${there}`];
+  });
+}
+
+const first = await testAt(url, secret);
+if (values.against === undefined) process.exit(first.held ? 0 : 1);
+const second = await testAt(values.against.replace(/\/+$/, ''), values['against-secret'] ?? secret);
+const differing = differences(first.outcomes, second.outcomes);
+const verdict =
+  differing.length === 0 ? 'all came out alike' : `these did not come out alike:\n${differing.join('\n')}`;
+process.stdout.write(`\nCompared case by case, ${first.outcomes.size} cases: ${verdict}\n`);
+process.exit(first.held && second.held && differing.length === 0 ? 0 : 1);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Retention, Store } from '../../src/store/store.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { bundleWorker } from '../support/worker-bundle.ts';
-import { append, body, readAll } from './contract/log.ts';
+import { append, body, freshTopic, readAll } from './contract/log.ts';
 import { describeStore, type StoreHarness } from './contract.ts';
 import type { StoreAnswer, StoreCall } from './durable-object/worker.ts';
 
@@ -118,5 +118,23 @@ describe('rows of a Durable Object', () => {
     const times = new Set((await readAll(log, 't')).map(({ time }) => time));
     expect(times.size).toBe(1);
     expect(await append(log, 't', [body('next')])).toMatchObject({ first: 13 });
+  });
+
+  it('say after a restart how far a topic has come, however long ago its own row was written', async () => {
+    const topic = freshTopic();
+    const { log } = harness.nodes[0];
+    for (const appends of [1, 30, 33, 63, 64, 65]) {
+      for (let n = 0; n < appends; n += 1) await append(log, topic, [body(n), body('x')]);
+      const before = await log.topic(topic);
+      await harness.reopen?.();
+      expect(await log.topic(topic)).toEqual(before);
+      expect((await log.ranges([topic]))[0]).toMatchObject({ oldest: 1, latest: before?.latest });
+    }
+    const { latest } = (await log.topic(topic)) ?? { latest: 0 };
+    expect(latest).toBe(2 * (1 + 30 + 33 + 63 + 64 + 65));
+    await log.prune((name) => (name === topic ? { events: 0 } : {}), harness.now());
+    await harness.reopen?.();
+    expect(await log.topic(topic)).toMatchObject({ oldest: latest + 1, latest, bytes: 0 });
+    expect(await append(log, topic, [body('next')])).toMatchObject({ first: latest + 1 });
   });
 });

@@ -1,6 +1,9 @@
 /**
  * The log in the SQLite of a Durable Object: one row a batch. Everything is synchronous inside, so an append is over before the next begins;
  * and the object's answers leave it only when what it has written is safe, so an event is kept before anybody hears of it.
+ *
+ * Rows written are what costs most. So the row of a topic is not written with each append: it says how far the log had come some appends ago,
+ * and the batches after that say the rest.
  */
 import { type Cursor, epochOf } from '../../protocol/cursor.ts';
 import type { EventBody } from '../../protocol/event.ts';
@@ -23,6 +26,10 @@ import type { SqlStorage } from './sql.ts';
 
 /** A row may hold 2 MB: larger appends are several rows of one moment. */
 const ROW_BYTES = 1024 * 1024;
+/** After how many appends a topic's row is written again: so many batches are looked at when the object begins. */
+const SAVE_EVERY = 64;
+/** The most topics that are remembered. An object has one. */
+const REMEMBERED = 100;
 /** The most topics that are looked at in one step of a prune. */
 const PRUNE_TOPICS = 100;
 
@@ -34,6 +41,12 @@ type TopicRow = {
   readonly oldest: number;
   readonly bytes: number;
   readonly updated: number;
+};
+
+/** A topic as it is, whatever its row says. */
+type Topic = TopicRow & {
+  /** Batches that came since the row was written. */
+  readonly unsaved: number;
 };
 
 type BatchRow = { readonly first: number; readonly last: number; readonly time: number; readonly bodies: string };
@@ -51,6 +64,7 @@ export class SqliteLog implements LogStore {
   readonly #sql: SqlStorage['sql'];
   readonly #id: string;
   readonly #clock: () => number;
+  readonly #known = new Map<string, Topic>();
 
   constructor({ storage, id, clock }: SqliteLogOptions) {
     this.#storage = storage;
@@ -60,7 +74,13 @@ export class SqliteLog implements LogStore {
   }
 
   async append(append: Append): Promise<Appended> {
-    return this.#storage.transactionSync(() => this.#append(append));
+    try {
+      return this.#storage.transactionSync(() => this.#append(append));
+    } catch (error) {
+      // Nothing of it has happened.
+      this.#known.clear();
+      throw error;
+    }
   }
 
   async read(topic: string, after: number, limit: number): Promise<LogPage> {
@@ -93,7 +113,7 @@ export class SqliteLog implements LogStore {
       prefix,
       limit,
     );
-    return rows.toArray().map((row) => this.#status(row));
+    return rows.toArray().map((row) => this.#status(this.#whole(row)));
   }
 
   async topic(name: string): Promise<TopicStatus | undefined> {
@@ -111,7 +131,7 @@ export class SqliteLog implements LogStore {
       if (last === undefined) break;
       after = last.name;
       for (const topic of topics)
-        forgotten += this.#storage.transactionSync(() => this.#prune(topic, retention(topic.name), now));
+        forgotten += this.#storage.transactionSync(() => this.#prune(this.#whole(topic), retention(topic.name), now));
       // Appends come in between the steps.
       await Promise.resolve();
     }
@@ -123,6 +143,7 @@ export class SqliteLog implements LogStore {
     return this.#storage.transactionSync(() => {
       const topic = this.#topic(name);
       if (topic === undefined) return 0;
+      this.#save(topic);
       const compaction = compactBatches(upTo);
       let freed = 0;
       // One batch at a time: a row that is changed while it is read might come again.
@@ -152,6 +173,7 @@ export class SqliteLog implements LogStore {
           );
       }
       this.#sql.exec('UPDATE topics SET bytes = bytes - ? WHERE id = ?', freed, topic.id);
+      this.#known.delete(name);
       return compaction.removed;
     });
   }
@@ -160,6 +182,7 @@ export class SqliteLog implements LogStore {
     this.#storage.transactionSync(() => {
       const topic = this.#topic(name);
       if (topic === undefined) return;
+      this.#known.delete(name);
       this.#sql.exec('DELETE FROM batches WHERE topic = ?', topic.id);
       this.#sql.exec(
         'UPDATE topics SET incarnation = incarnation + 1, latest = 0, oldest = 1, bytes = 0, updated = 0 WHERE id = ?',
@@ -190,7 +213,8 @@ export class SqliteLog implements LogStore {
     const time = Math.max(now, topic.updated);
     let next = first;
     let bytes = 0;
-    for (const row of rowsOf(bodies)) {
+    const rows = rowsOf(bodies);
+    for (const row of rows) {
       const last = next + row.bodies.length - 1;
       this.#sql.exec(
         'INSERT INTO batches (topic, first, last, time, bytes, bodies) VALUES (?, ?, ?, ?, ?, ?)',
@@ -204,13 +228,11 @@ export class SqliteLog implements LogStore {
       next = last + 1;
       bytes += row.bytes;
     }
-    this.#sql.exec(
-      'UPDATE topics SET latest = ?, bytes = bytes + ?, updated = ? WHERE id = ?',
-      next - 1,
-      bytes,
-      time,
-      topic.id,
-    );
+    const unsaved = topic.unsaved + rows.length;
+    const grown = { ...topic, latest: next - 1, bytes: topic.bytes + bytes, updated: time, unsaved };
+    // One that has nothing yet is not listed before its row says so.
+    if (topic.updated === 0 || unsaved >= SAVE_EVERY) this.#save(grown);
+    else this.#remember(grown);
     if (idempotency !== undefined)
       this.#sql.exec(
         `INSERT OR REPLACE INTO idempotency (scope, key, digest, topic, incarnation, first, count, time)
@@ -254,7 +276,7 @@ export class SqliteLog implements LogStore {
   }
 
   /** The seq of the first batch at or after a time, by halves: times grow with the seq. */
-  #firstAt({ id, latest }: TopicRow, time: number): number | undefined {
+  #firstAt({ id, latest }: Topic, time: number): number | undefined {
     let found: number | undefined;
     let [low, high] = [0, latest + 1];
     while (low < high) {
@@ -274,12 +296,13 @@ export class SqliteLog implements LogStore {
     return found;
   }
 
-  #prune(topic: TopicRow, { ageMs, events, bytes }: Retention, now: number): number {
+  #prune(topic: Topic, { ageMs, events, bytes }: Retention, now: number): number {
     let { oldest } = topic;
     if (events !== undefined) oldest = Math.max(oldest, topic.latest - events + 1);
     if (bytes !== undefined) oldest = Math.max(oldest, this.#oldestWithin(topic, bytes));
     if (ageMs !== undefined) oldest = Math.max(oldest, this.#firstAt(topic, now - ageMs) ?? topic.latest + 1);
     if (oldest <= topic.oldest) return 0;
+    this.#save(topic);
     const [{ freed } = { freed: 0 }] = this.#sql
       .exec<{ freed: number }>(
         'SELECT COALESCE(SUM(bytes), 0) AS freed FROM batches WHERE topic = ? AND first < ? AND last < ?',
@@ -290,11 +313,12 @@ export class SqliteLog implements LogStore {
       .toArray();
     this.#sql.exec('DELETE FROM batches WHERE topic = ? AND first < ? AND last < ?', topic.id, oldest, oldest);
     this.#sql.exec('UPDATE topics SET oldest = ?, bytes = bytes - ? WHERE id = ?', oldest, freed, topic.id);
+    this.#known.delete(topic.name);
     return oldest - topic.oldest;
   }
 
   /** The seq of the oldest event to keep so that the bodies fit; the newest batch always stays. */
-  #oldestWithin({ id, bytes, oldest }: TopicRow, limit: number): number {
+  #oldestWithin({ id, bytes, oldest }: Topic, limit: number): number {
     if (bytes <= limit) return oldest;
     let kept = 0;
     let from: number | undefined;
@@ -310,18 +334,52 @@ export class SqliteLog implements LogStore {
     return Math.max(oldest, from ?? oldest);
   }
 
-  #topic(name: string): TopicRow | undefined {
-    return this.#sql.exec<TopicRow>('SELECT * FROM topics WHERE name = ?', name).toArray()[0];
+  #topic(name: string): Topic | undefined {
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const [row] = this.#sql.exec<TopicRow>('SELECT * FROM topics WHERE name = ?', name).toArray();
+    return row && this.#remember(this.#whole(row));
   }
 
-  #create(name: string): TopicRow {
+  /** What a row says, and the batches after it. */
+  #whole(row: TopicRow): Topic {
+    const [since] = this.#sql
+      .exec<{ count: number; latest: number | null; bytes: number | null; updated: number | null }>(
+        'SELECT COUNT(*) AS count, MAX(last) AS latest, SUM(bytes) AS bytes, MAX(time) AS updated FROM batches WHERE topic = ? AND first > ?',
+        row.id,
+        row.latest,
+      )
+      .toArray();
+    return {
+      ...row,
+      latest: since?.latest ?? row.latest,
+      bytes: row.bytes + (since?.bytes ?? 0),
+      updated: since?.updated ?? row.updated,
+      unsaved: since?.count ?? 0,
+    };
+  }
+
+  #remember(topic: Topic): Topic {
+    if (this.#known.size >= REMEMBERED) this.#known.clear();
+    this.#known.set(topic.name, topic);
+    return topic;
+  }
+
+  /** Has the row say how far the topic has come. */
+  #save(topic: Topic): void {
+    const { id, latest, bytes, updated } = topic;
+    this.#sql.exec('UPDATE topics SET latest = ?, bytes = ?, updated = ? WHERE id = ?', latest, bytes, updated, id);
+    this.#remember({ ...topic, unsaved: 0 });
+  }
+
+  #create(name: string): Topic {
     this.#sql.exec('INSERT INTO topics (name) VALUES (?)', name);
     const topic = this.#topic(name);
     if (topic === undefined) throw new Error('a topic that was made is not there');
     return topic;
   }
 
-  #range(name: string, topic: TopicRow | undefined): LogRange {
+  #range(name: string, topic: Topic | undefined): LogRange {
     return {
       epoch: epochOf(this.#id, topic?.incarnation ?? 0, name),
       oldest: topic?.oldest ?? 1,
@@ -329,7 +387,7 @@ export class SqliteLog implements LogStore {
     };
   }
 
-  #status(topic: TopicRow): TopicStatus {
+  #status(topic: Topic): TopicStatus {
     const { name, bytes, updated } = topic;
     return { topic: name, ...this.#range(name, topic), bytes, updated };
   }
