@@ -11,6 +11,7 @@ import type { PresenceChanges } from '../store/presence-store.ts';
 import type { StoredBatch } from '../store/store.ts';
 import type { Spread } from './bindings.ts';
 import { type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
+import { detach } from './reader-attachment.ts';
 import type { RelayMethods } from './relay-object.ts';
 import { decodeTaken, RELAY_HEADER, type ReadRequest } from './topic-frames.ts';
 import { TopicReader } from './topic-reader.ts';
@@ -34,7 +35,7 @@ export interface AudienceOptions {
 
 /** How long after something was done the places of readers are attached to their sockets, in ms. An object is put to sleep much later. */
 const SETTLE_MS = 2000;
-/** Words that wait for a relay that is told others; beyond, only the head is told, and it reads what it has missed. */
+/** Words that wait for a relay that is told others; beyond, only how far the topic has come is told, and it reads what it has missed. */
 const MOST_WORDS = 100;
 /** How often a relay that cannot be reached is tried again at once, and how long to wait before, in ms. It also looks by itself. */
 const ATTEMPTS = 5;
@@ -53,6 +54,8 @@ export class Audience {
   readonly #telling = new Map<number, Told>();
   #settling: ReturnType<typeof setTimeout> | undefined;
   #next = 0;
+  /** Readers that are being let in. */
+  #opening = 0;
 
   constructor(options: AudienceOptions) {
     this.#options = options;
@@ -66,12 +69,17 @@ export class Audience {
   get size(): number {
     let sum = this.#sockets.size;
     for (const readers of this.#relays.values()) sum += readers;
-    return sum;
+    return sum + this.#opening;
   }
 
-  /** Sockets of this object. */
-  get sockets(): number {
-    return this.#sockets.size;
+  /** Counts a reader from when it asks, so that what is told meanwhile is told here too. */
+  async opening(work: () => Promise<Response>): Promise<Response> {
+    this.#opening += 1;
+    try {
+      return await work();
+    } finally {
+      this.#opening -= 1;
+    }
   }
 
   get watchers(): readonly TopicReader[] {
@@ -80,7 +88,9 @@ export class Audience {
 
   /** What was there before the object slept goes on from where it stood. */
   async wake(): Promise<void> {
-    const readers = this.#options.ctx.getWebSockets().map((socket) => [socket, TopicReader.restored(socket)] as const);
+    const readers = this.#options.ctx
+      .getWebSockets()
+      .map((socket) => [socket, TopicReader.restored(this.#options.ctx, socket)] as const);
     await this.#begin(readers, false);
   }
 
@@ -91,19 +101,22 @@ export class Audience {
       return new Response(null, { headers: { [RELAY_HEADER]: String(this.#relayWithRoom()) } });
     const [client, server] = socketPair();
     ctx.acceptWebSocket(server);
-    await this.#begin([[server, TopicReader.of(server, read)]], true);
+    await this.#begin([[server, TopicReader.of(ctx, server, read)]], true);
     this.settleSoon();
     return upgrade(client);
   }
 
   hear(socket: WorkerSocket, message: unknown): void {
     const taken = decodeTaken(message);
-    if (taken !== undefined) this.#sockets.get(socket)?.taken(taken);
+    if (taken === undefined) return;
+    this.#sockets.get(socket)?.taken(taken);
+    this.settleSoon();
   }
 
   forget(socket: WorkerSocket): void {
     this.#sockets.get(socket)?.close();
     this.#sockets.delete(socket);
+    detach(this.#options.ctx, socket);
     try {
       socket.close();
     } catch {
@@ -141,7 +154,7 @@ export class Audience {
     const told = this.#telling.get(relay) ?? { words: [], isBusy: false };
     this.#telling.set(relay, told);
     told.words.push(word);
-    if (told.words.length > MOST_WORDS) told.words.splice(0, told.words.length - 1);
+    if (told.words.length > MOST_WORDS) told.words.splice(0, told.words.length, ...shortened(told.words));
     if (!told.isBusy) void this.#tellOn(topic, relay, told);
   }
 
@@ -157,7 +170,8 @@ export class Audience {
       } catch (error) {
         failures += 1;
         if (failures === ATTEMPTS) this.#options.onFault(error);
-        told.words.unshift(...words);
+        // Nobody knows whether they came. Twice, what has a place in the log does no harm.
+        told.words.unshift(...words.filter(({ kind }) => kind !== 'ephemeral'));
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS * failures));
       }
     }
@@ -183,11 +197,30 @@ export class Audience {
     const reading = readers.flatMap(([, reader]) =>
       reader.request === undefined ? [] : [{ reader, request: reader.request }],
     );
-    const subscriptions = await this.#options.broker.subscribe(reading.map(({ request }) => request));
-    const byReader = new Map(reading.map(({ reader }, index) => [reader, subscriptions[index]]));
-    for (const [socket, reader] of readers) {
-      this.#sockets.set(socket, reader);
-      reader.begin(byReader.get(reader), isNew);
+    // Known before anything is awaited: one that closes meanwhile is to be found.
+    for (const [socket, reader] of readers) this.#sockets.set(socket, reader);
+    try {
+      const subscriptions = await this.#options.broker.subscribe(reading.map(({ request }) => request));
+      const byReader = new Map(reading.map(({ reader }, index) => [reader, subscriptions[index]]));
+      for (const [, reader] of readers) reader.begin(byReader.get(reader), isNew);
+    } catch (error) {
+      for (const [socket] of readers) this.forget(socket);
+      throw error;
     }
   }
+}
+
+/** That presence has come to a revision, without what has changed. */
+export function bareChanges(revision: number): PresenceChanges {
+  return { revision, forgotten: true, changes: [], due: undefined };
+}
+
+/** How far a topic has come by these words. */
+function shortened(words: readonly RelayWord[]): readonly RelayWord[] {
+  const revisions = words.flatMap((word) => (word.kind === 'presence' ? [word.changes.revision] : []));
+  const presence = revisions.length === 0 ? [] : [Math.max(...revisions)];
+  return [
+    { kind: 'head', seq: 0 },
+    ...presence.map((revision) => ({ kind: 'presence', after: 0, changes: bareChanges(revision) }) as const),
+  ];
 }

@@ -49,6 +49,8 @@ export function createEdgeBus({ bindings, node, waitUntil, follow, onFault }: Ed
     stopWatching = watchSocket(webSocket, () => heard, lost);
     socket = webSocket;
     if (isClosed) webSocket.close(1000);
+    // What was said before was not heard.
+    for (const [, resumed] of listeners) resumed();
   }
 
   function lost(): void {
@@ -56,12 +58,7 @@ export function createEdgeBus({ bindings, node, waitUntil, follow, onFault }: Ed
     stopWatching();
     socket = undefined;
     connecting = undefined;
-    retry = setTimeout(() => {
-      // What was said meanwhile was not heard.
-      void connect().then(() => {
-        for (const [, resumed] of listeners) resumed();
-      });
-    }, RETRY_MS);
+    retry = setTimeout(() => void connect(), RETRY_MS);
   }
 
   function connect(): Promise<void> {

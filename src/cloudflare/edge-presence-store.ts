@@ -52,8 +52,10 @@ export function createEdgePresence({ bindings, hear }: EdgePresenceOptions): Edg
     let socket: TopicSocket | undefined;
     let retry: ReturnType<typeof setTimeout> | undefined;
     let isOver = false;
+    let isOpening = false;
 
     async function open(): Promise<void> {
+      isOpening = true;
       try {
         const opened = await openTopicSocket(
           bindings,
@@ -70,6 +72,7 @@ export function createEdgePresence({ bindings, hear }: EdgePresenceOptions): Edg
           },
         );
         socket = opened;
+        isOpening = false;
         if (isOver) {
           opened.close();
           return;
@@ -79,6 +82,7 @@ export function createEdgePresence({ bindings, hear }: EdgePresenceOptions): Edg
         const { revisions } = await reach(at(topic).presenceHead(topic));
         hear({ kind: 'presence', heads: [[topic, revisions[0] ?? 0]] });
       } catch {
+        isOpening = false;
         again();
       }
     }
@@ -86,7 +90,8 @@ export function createEdgePresence({ bindings, hear }: EdgePresenceOptions): Edg
     function again(): void {
       socket?.close();
       told.delete(topic);
-      if (!isOver) retry = setTimeout(() => void open(), RETRY_MS);
+      clearTimeout(retry);
+      if (!isOver && !isOpening) retry = setTimeout(() => void open(), RETRY_MS);
     }
 
     void open();

@@ -158,11 +158,14 @@ export class EdgeSubscription implements Subscription {
       case 'events': {
         const batch = this.#unseen(frame.batch);
         if (batch === undefined) return;
-        this.#position = { epoch: batch.epoch, seq: batch.last };
+        // An ephemeral event has no place: a subscription that conflates may still be behind it.
+        if (batch.after !== batch.last) this.#position = { epoch: batch.epoch, seq: batch.last };
         if (batch.events.length > 0) subscriber.deliver(batch, this);
         return;
       }
       case 'gap':
+        // Of what was told already nothing is missing: the object began from an older place.
+        if (frame.gap.reason !== 'ahead' && this.#has(frame.position)) return;
         this.#position = frame.position;
         subscriber.gap(frame.gap, this);
         return;
@@ -192,6 +195,10 @@ export class EdgeSubscription implements Subscription {
       last,
       events.filter((event) => event.seq > seq),
     );
+  }
+
+  #has({ epoch, seq }: Cursor): boolean {
+    return epoch === this.#position.epoch && seq <= this.#position.seq;
   }
 
   #move(position: Cursor): void {

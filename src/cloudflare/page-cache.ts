@@ -27,7 +27,9 @@ export function pageCacheOf(request: Request): PageCache | undefined {
   const { searchParams } = url;
   const isPage = request.method === 'GET' && PAGES.test(url.pathname) && searchParams.get('format') === 'json';
   const isAnonymous = !request.headers.has('Authorization') && !searchParams.has('ticket');
-  if (cache === undefined || !isPage || !isAnonymous || !searchParams.has('after')) return undefined;
+  // It says where to begin, and is not in the URL.
+  const isNamed = !request.headers.has('Last-Event-ID');
+  if (cache === undefined || !isPage || !isAnonymous || !isNamed || !searchParams.has('after')) return undefined;
   searchParams.delete('wait');
   searchParams.sort();
   // Who is told that their page may read it, depends on where that is from.

@@ -7,11 +7,11 @@ import { LocalBroker } from '../broker/local-broker.ts';
 import type { Envelope } from '../bus/bus.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { LogPage, LogRange, LogStore } from '../store/store.ts';
-import { Audience, type RelayWord } from './audience.ts';
+import { Audience, bareChanges, type RelayWord } from './audience.ts';
 import { reach, reachAll } from './away.ts';
 import { type Bindings, relayOf, settingsOf, spreadOf, topicOf } from './bindings.ts';
 import { answerPings, type ObjectState, type WorkerSocket } from './platform.ts';
-import { PATH_HEADER, READ_HEADER, type ReadRequest } from './topic-frames.ts';
+import { decodeRead, PATH_HEADER, READ_HEADER } from './topic-frames.ts';
 
 /** What a relay reads above it. */
 export interface LogAbove {
@@ -79,19 +79,23 @@ export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods
     const path = request.headers.get(PATH_HEADER);
     if (header === null || path === null || request.headers.get('Upgrade') !== 'websocket')
       return new Response(null, { status: 400 });
-    const read: ReadRequest = JSON.parse(decodeURIComponent(header));
+    const read = decodeRead(header);
     if (this.#place === undefined) {
       this.#place = { topic: read.topic, path };
       this.ctx.storage.sql.exec('INSERT INTO place (topic, path) VALUES (?, ?)', read.topic, path);
     }
-    // What is new from here on is told; what was before is read.
-    await this.#sayReaders(this.#audience.sockets + 1);
-    await this.ctx.storage.setAlarm(Date.now() + LOOK_MS);
-    return this.#audience.open(read);
+    return this.#audience.opening(async () => {
+      // What is new from here on is told; what was before is read.
+      await this.#sayReaders(this.#audience.size);
+      if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + LOOK_MS);
+      return this.#audience.open(read);
+    });
   }
 
   async told(words: readonly RelayWord[]): Promise<number> {
-    const { topic } = this.#placed();
+    // One that was named to a reader who never came has nobody to tell.
+    if (this.#place === undefined) return 0;
+    const { topic } = this.#place;
     for (const word of words) {
       this.#audience.tellRelays(topic, word);
       if (word.kind === 'moved') this.#broker.moved(topic, { epoch: word.epoch, ...word.batch });
@@ -133,9 +137,18 @@ export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods
   /** Looks whether it was told all, as long as it has readers. */
   async alarm(): Promise<void> {
     await this.#broker.checkTails();
+    await this.#lookAtPresence();
     const readers = this.#audience.size;
     await this.#sayReaders(readers);
     if (readers > 0) await this.ctx.storage.setAlarm(Date.now() + LOOK_MS);
+  }
+
+  /** Has those who watch look how far presence has come. */
+  async #lookAtPresence(): Promise<void> {
+    if (this.#audience.watchers.length === 0) return;
+    const { topic } = this.#placed();
+    const { revisions } = await reach(topicOf(this.env, topic).presenceHead(topic));
+    this.#audience.tellPresence(0, bareChanges(revisions[0] ?? 0));
   }
 
   async #sayReaders(readers: number): Promise<void> {

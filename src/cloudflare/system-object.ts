@@ -5,6 +5,10 @@ import { createDurableObjectStore } from '../store/durable-object/durable-object
 import type { Revocation, RevocationStore, Store, TopicQuery } from '../store/store.ts';
 import type { ObjectState } from './platform.ts';
 
+/** How long readings are noted, as on Node, and how often those that have had their time are forgotten, in ms. */
+const AUDIT_MS = 90 * 86_400_000;
+const TIDY_MS = 86_400_000;
+
 /** What may be called. */
 export interface SystemMethods {
   /** Notes that a topic has been appended to. */
@@ -59,6 +63,14 @@ export class SluiceSystem extends DurableObject implements SystemMethods {
 
   async beginAccesses(entries: readonly Access[]): Promise<void> {
     await this.#store.audit?.begin(entries);
+    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + TIDY_MS);
+  }
+
+  /** Forgets readings that have had their time. */
+  async alarm(): Promise<void> {
+    await this.#store.audit?.prune(Date.now() - AUDIT_MS);
+    const [newest] = (await this.#store.audit?.read({ limit: 1 })) ?? [];
+    if (newest !== undefined) await this.ctx.storage.setAlarm(Date.now() + TIDY_MS);
   }
 
   async endAccesses(ends: readonly AccessEnd[]): Promise<void> {

@@ -20,8 +20,20 @@ export interface ReadRequest {
   readonly presence?: boolean | undefined;
 }
 
-/** The header that carries a {@link ReadRequest}, as JSON in percent-encoding. */
+/** The header that carries a {@link ReadRequest}: JSON in UTF-8, as base64, since headers have no other characters. */
 export const READ_HEADER = 'Sluice-Read';
+
+export function encodeRead(read: ReadRequest): string {
+  let binary = '';
+  for (const byte of new TextEncoder().encode(JSON.stringify(read))) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+/** @throws SyntaxError, DOMException when it is none */
+export function decodeRead(header: string): ReadRequest {
+  const bytes = Uint8Array.from(atob(header), (character) => character.charCodeAt(0));
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
 
 /** The header by which an object says that one of its relays is to be asked, by its number; and the one that tells a relay its path. */
 export const RELAY_HEADER = 'Sluice-Relay';
@@ -107,10 +119,6 @@ export function decodeTaken(message: unknown): number | undefined {
 
 /** Characters of frames that may be under way to a reader that has not said that it took them. */
 export const WINDOW = 512 * 1024;
-
-export function isAfter(one: Cursor, other: Cursor): boolean {
-  return one.epoch === other.epoch && one.seq > other.seq;
-}
 
 export function isSamePlace(one: Cursor | undefined, other: Cursor | undefined): boolean {
   return one !== undefined && other !== undefined && formatCursor(one) === formatCursor(other);

@@ -9,7 +9,8 @@ import { LocalBroker } from '../broker/local-broker.ts';
 import type { Envelope } from '../bus/bus.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { EventBody } from '../protocol/event.ts';
-import { createDurableObjectStore } from '../store/durable-object/durable-object-store.ts';
+import { IDEMPOTENCY_MS } from '../protocol/limits.ts';
+import { createDurableObjectStore, type DurableObjectStore } from '../store/durable-object/durable-object-store.ts';
 import type {
   BoundLease,
   EndedStream,
@@ -23,12 +24,12 @@ import type {
   PresenceStore,
 } from '../store/presence-store.ts';
 import { CHANGES_MS } from '../store/presence-store.ts';
-import type { Append, Appended, LogPage, LogRange, Retention, Store, TopicStatus } from '../store/store.ts';
+import type { Append, Appended, LogPage, LogRange, Retention, TopicStatus } from '../store/store.ts';
 import { Audience } from './audience.ts';
 import { type Bindings, relayOf, settingsOf, spreadOf, systemOf } from './bindings.ts';
 import { answerPings, type ObjectState, type WorkerSocket } from './platform.ts';
 import type { LogAbove } from './relay-object.ts';
-import { READ_HEADER, type ReadRequest } from './topic-frames.ts';
+import { decodeRead, READ_HEADER } from './topic-frames.ts';
 
 /** A topic as operators see it. */
 export interface ServedTopic extends TopicStatus {
@@ -58,7 +59,7 @@ const TIDY_MS = 20_000;
 const RETRY_MS = 1000;
 
 export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods {
-  readonly #store: Store;
+  readonly #store: DurableObjectStore;
   readonly #presence: PresenceStore;
   readonly #broker: LocalBroker;
   readonly #audience: Audience;
@@ -69,6 +70,8 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
   #toldPresence = 0;
   /** When the object is to be woken, ms since 1970. */
   #alarm = Number.POSITIVE_INFINITY;
+  /** Up to where the log was compacted. */
+  #compacted = 0;
   #isRegistered: boolean;
 
   constructor(ctx: ObjectState, env: Bindings) {
@@ -116,7 +119,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
   async fetch(request: Request): Promise<Response> {
     const header = request.headers.get(READ_HEADER);
     if (header === null || request.headers.get('Upgrade') !== 'websocket') return new Response(null, { status: 400 });
-    const read: ReadRequest = JSON.parse(decodeURIComponent(header));
+    const read = decodeRead(header);
     return this.#audience.open(read);
   }
 
@@ -223,12 +226,17 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     await this.#presence.prune();
     await this.#store.log.prune(() => this.#retention, now);
     for (const { topic, latest } of await this.#store.log.topics({ limit: 1 })) {
-      if (this.#compacts(topic)) await this.#store.log.compact(topic, latest);
+      if (this.#compacts(topic) && latest !== this.#compacted) {
+        await this.#store.log.compact(topic, latest);
+        this.#compacted = latest;
+      }
       if (!this.#isRegistered) await this.#register(topic);
       const { ageMs } = this.#retention;
       const [oldest] = (await this.#store.log.read(topic, 0, 1)).batches;
       if (oldest !== undefined && ageMs !== undefined) this.#wakeAt(Math.max(now + TIDY_MS, oldest.time + ageMs));
     }
+    const due = this.#store.due();
+    if (due !== undefined) this.#wakeAt(Math.max(due + 1, now + TIDY_MS));
     await this.#wakeForPresence();
   }
 
@@ -268,7 +276,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     const { ageMs, events, bytes } = this.#retention;
     if (events !== undefined || bytes !== undefined || this.#compacts(topic)) this.#wakeAt(Date.now() + TIDY_MS);
     else if (ageMs !== undefined) this.#wakeAt(time + Math.max(TIDY_MS, ageMs));
-    if (isKeyed) this.#wakeAt(time + IDEMPOTENCY_TIDY_MS);
+    if (isKeyed) this.#wakeAt(time + IDEMPOTENCY_MS + TIDY_MS);
   }
 
   /** Has the topic listed among all. */
@@ -283,6 +291,3 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     }
   }
 }
-
-/** Keys are looked through a little after the first of them has had its time. */
-const IDEMPOTENCY_TIDY_MS = 25 * 60 * 60 * 1000;

@@ -9,16 +9,12 @@ import type { Gap } from '../protocol/control.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { EventBatch } from '../protocol/event-batch.ts';
 import type { PresenceChanges } from '../store/presence-store.ts';
-import type { WorkerSocket } from './platform.ts';
+import type { ObjectState, WorkerSocket } from './platform.ts';
+import { attach, attached, type ReaderAttachment } from './reader-attachment.ts';
 import { encodeEvents, encodeFrame, isSamePlace, type ReadRequest, WINDOW } from './topic-frames.ts';
 
-interface Attachment {
-  readonly read: ReadRequest;
-  readonly position: Cursor | undefined;
-  readonly live: boolean;
-}
-
 export class TopicReader implements Subscriber {
+  readonly #ctx: ObjectState;
   readonly #socket: WorkerSocket;
   readonly #read: ReadRequest;
   #subscription: Subscription | undefined;
@@ -27,10 +23,12 @@ export class TopicReader implements Subscriber {
   /** Where the Worker knows that it stands. */
   #told: Cursor | undefined;
   #live: boolean;
+  #closed = false;
   /** Characters that were sent and not taken yet. */
   #underWay = 0;
 
-  constructor(socket: WorkerSocket, { read, position, live }: Attachment) {
+  constructor(ctx: ObjectState, socket: WorkerSocket, { read, position, live }: ReaderAttachment) {
+    this.#ctx = ctx;
     this.#socket = socket;
     this.#read = read;
     this.#attached = position;
@@ -39,13 +37,13 @@ export class TopicReader implements Subscriber {
   }
 
   /** A reader that is new. */
-  static of(socket: WorkerSocket, read: ReadRequest): TopicReader {
-    return new TopicReader(socket, { read, position: undefined, live: false });
+  static of(ctx: ObjectState, socket: WorkerSocket, read: ReadRequest): TopicReader {
+    return new TopicReader(ctx, socket, { read, position: undefined, live: false });
   }
 
   /** The reader of a socket that was there before the object slept. */
-  static restored(socket: WorkerSocket): TopicReader {
-    return new TopicReader(socket, socket.deserializeAttachment() as Attachment);
+  static restored(ctx: ObjectState, socket: WorkerSocket): TopicReader {
+    return new TopicReader(ctx, socket, attached(ctx, socket));
   }
 
   get topic(): string {
@@ -70,6 +68,10 @@ export class TopicReader implements Subscriber {
 
   /** Begins. @param subscription of its {@link request}; absent where it reads no events */
   begin(subscription: Subscription | undefined, isNew: boolean): void {
+    if (this.#closed) {
+      subscription?.close();
+      return;
+    }
     this.#subscription = subscription;
     const position = subscription?.position;
     this.#told = position;
@@ -116,12 +118,12 @@ export class TopicReader implements Subscriber {
     }
     if (isSamePlace(position, this.#attached) && position !== undefined) return;
     this.#attached = position;
-    const attachment: Attachment = { read: this.#read, position, live: this.#live };
-    this.#socket.serializeAttachment(attachment);
+    attach(this.#ctx, this.#socket, { read: this.#read, position, live: this.#live });
   }
 
   /** The socket is gone, or is to go. */
   close(): void {
+    this.#closed = true;
     this.#subscription?.close();
     this.#subscription = undefined;
   }

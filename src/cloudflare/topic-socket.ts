@@ -6,6 +6,7 @@ import { type Bindings, relayOf, topicOf } from './bindings.ts';
 import { watchSocket } from './platform.ts';
 import {
   decodeFrame,
+  encodeRead,
   encodeTaken,
   PATH_HEADER,
   READ_HEADER,
@@ -57,7 +58,7 @@ export async function openTopicSocket(
   read: ReadRequest,
   observer: TopicSocketObserver,
 ): Promise<TopicSocket> {
-  const headers = { Upgrade: 'websocket', [READ_HEADER]: encodeURIComponent(JSON.stringify(read)) };
+  const headers = { Upgrade: 'websocket', [READ_HEADER]: encodeRead(read) };
   const response = await open(bindings, read.topic, headers);
   const socket = response.webSocket;
   if (!socket) throw new StoreUnavailable(`the object of a topic answered ${response.status}`);
@@ -111,6 +112,12 @@ export async function openTopicSocket(
         close();
       },
     };
+  } catch (error) {
+    // Whoever waits no more is not to be read for.
+    isOver = true;
+    stopWatching();
+    close();
+    throw error;
   } finally {
     clearTimeout(late);
   }

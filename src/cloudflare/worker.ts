@@ -3,6 +3,7 @@
  * topics, and is gone when its answer is. Only plain data outlives it in the isolate.
  */
 
+import { createTokenVerifier, type TokenVerifier } from '../auth/token-verifier.ts';
 import type { Config } from '../config/config.ts';
 import { type CallerLimiter, createCallerLimiter, DEFAULT_CALLER_LIMITS } from '../http/caller-limiter.ts';
 import type { Log } from '../http/log.ts';
@@ -30,7 +31,7 @@ export interface SluiceWorker {
  * Makes the Worker.
  * @example
  * ```ts
- * export { SluiceGate, SluiceSystem, SluiceTopic } from 'sluice/cloudflare';
+ * export { SluiceGate, SluiceRelay, SluiceSystem, SluiceTopic } from 'sluice/cloudflare';
  * export default createWorker({ events: { 'chat:*': { said: z.object({ text: z.string() }) } } });
  * ```
  */
@@ -39,7 +40,13 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
   const subscribers = new Map<string, number>();
   const metrics = createIsolateMetrics();
   let configured:
-    | { readonly env: object; readonly config: Config; readonly callers: CallerLimiter; readonly log: Log }
+    | {
+        readonly env: object;
+        readonly config: Config;
+        readonly callers: CallerLimiter;
+        readonly log: Log;
+        readonly verifier: TokenVerifier;
+      }
     | undefined;
 
   /** Read once, as long as the bindings are the same. */
@@ -51,13 +58,15 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
       config,
       callers: limitedBy(env.SLUICE_RATE_LIMITER, createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...config.limits })),
       log: createConsoleLog(config.logLevel),
+      // Its keys outlive the request that fetched them; no request waits for what another began.
+      verifier: createTokenVerifier({ ...config.auth, share: false, onFault: (error) => console.error(error) }),
     };
     return configured;
   }
 
   return {
     async fetch(request, env, ctx) {
-      const pages = pageCacheOf(request);
+      const pages = options.guard === undefined ? pageCacheOf(request) : undefined;
       const kept = await pages?.match();
       if (kept !== undefined) return kept;
       let configuration: ReturnType<typeof configure>;
@@ -71,7 +80,7 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
           headers: { 'Content-Type': 'application/problem+json' },
         });
       }
-      const { config, callers, log } = configuration;
+      const { config, callers, log, verifier } = configuration;
       const node = nodeName();
       const onFault = (error: unknown) => console.error(error);
       const waitUntil = (work: Promise<unknown>) => ctx.waitUntil(work);
@@ -99,7 +108,7 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
         broker,
         node,
         callers,
-        auth: config.auth,
+        auth: { ...config.auth, verifier },
         cors: config.corsOrigins,
         limits: config.limits,
         audit: config.audit,

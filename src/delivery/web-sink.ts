@@ -52,5 +52,7 @@ export function createWebSink(gone?: AbortSignal): { readonly sink: Sink; readon
     new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_BYTES }),
   );
   gone?.addEventListener('abort', close);
+  // Whoever went before this is gone already; who made the sink has yet to say whom to tell.
+  if (gone?.aborted) queueMicrotask(close);
   return { sink, body };
 }

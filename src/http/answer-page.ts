@@ -42,7 +42,12 @@ export async function answerPage(
     const events = page.events.map(({ json }) => json).join(',');
     const rest = JSON.stringify({ cursor: page.cursor, more: page.more, gap: page.gap }).slice(1);
     c.header('Vary', 'Accept', { append: true });
-    const kept = { events: page.events.length, more: page.more, hasGap: page.gap !== undefined };
+    const kept = {
+      events: page.events.length,
+      more: page.more,
+      hasGap: page.gap !== undefined,
+      isNamed: c.req.method === 'GET' && c.req.header('Last-Event-ID') === undefined,
+    };
     c.header('Cache-Control', cacheControlOf({ isPublic }, requests, kept));
     const body = new TextEncoder().encode(`{"events":[${events}],${rest}`);
     // Its length tells the compression whether it is worth while.

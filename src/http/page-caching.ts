@@ -17,16 +17,18 @@ export interface KeptPage {
   /** Whether there is more after it. */
   readonly more: boolean;
   readonly hasGap: boolean;
+  /** Whether the URL alone says what is asked for: a cache knows a page by that. */
+  readonly isNamed: boolean;
 }
 
 /** The `Cache-Control` of a page. */
 export function cacheControlOf(
   { isPublic }: Pick<Services, 'isPublic'>,
   requests: readonly SubscribeRequest[],
-  { events, more, hasGap }: KeptPage,
+  { events, more, hasGap, isNamed }: KeptPage,
 ): string {
   // Without a cursor the same question has another answer a moment later.
   const isFixed = requests.every(({ start, topic }) => start.kind === 'cursor' && isPublic(topic));
-  if (!isFixed || hasGap || events === 0) return 'no-store';
+  if (!isFixed || !isNamed || hasGap || events === 0) return 'no-store';
   return more ? `public, max-age=${FULL_S}, immutable` : `public, max-age=${SHORT_S}`;
 }

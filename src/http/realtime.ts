@@ -257,7 +257,8 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       intervalMs: options.bus === undefined ? 0 : tailCheckMs,
       onFault,
     });
-    task.start();
+    // Another broker's log is not this app's to tidy.
+    if (options.broker === undefined) task.start();
   }
 
   async function awaitStart(): Promise<void> {
@@ -287,7 +288,11 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       calls,
       topicsPerStream: limits.topicsPerStream,
     }),
-    isPublic: (topic) => options.audit !== 'all' && !isCollection(topic) && rights.may(nobody, 'subscribe', topic),
+    isPublic: (topic) =>
+      options.guard === undefined &&
+      options.audit !== 'all' &&
+      !isCollection(topic) &&
+      rights.may(nobody, 'subscribe', topic),
     pages: new Set(),
     eventTypes,
     callers: options.callers ?? createCallerLimiter({ ...DEFAULT_CALLER_LIMITS, ...options.callerLimits }),

@@ -62,6 +62,20 @@ describe('a page of a topic that everybody may read', () => {
   });
 });
 
+describe('a page that a header asks for', () => {
+  it('is not kept under a URL that says otherwise', async () => {
+    const ids = await publish('public:headers', 10);
+    const query = `after=${ids[0]}&limit=3`;
+    const by = await read('public:headers', query, { 'Last-Event-ID': ids[5] ?? '' });
+    expect(by.headers.get('Cache-Control')).toBe('no-store');
+    expect(((await by.json()) as any).events.map(({ data }: any) => data)).toEqual([7, 8, 9]);
+    const plain = (await (await read('public:headers', query)).json()) as any;
+    expect(plain.events.map(({ data }: any) => data)).toEqual([2, 3, 4]);
+    const again = (await (await read('public:headers', query, { 'Last-Event-ID': ids[5] ?? '' })).json()) as any;
+    expect(again.events.map(({ data }: any) => data)).toEqual([7, 8, 9]);
+  });
+});
+
 describe('a page of any other topic', () => {
   it('is kept by nobody, and given to nobody else', async () => {
     const [first = ''] = await publish('private', 10);

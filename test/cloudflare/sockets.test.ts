@@ -138,3 +138,42 @@ describe('an object with idle readers attached', () => {
     for (const { connection } of readers) connection.close();
   });
 });
+
+describe('a reader that conflates', () => {
+  it('loses nothing to an ephemeral event that comes while it waits', async () => {
+    const post = (events: unknown) =>
+      fetch(`${deployed.url}/v1/topics/calm/events`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(events),
+      });
+    const reader = openReader(port, '/v1/topics/calm/events?conflate=400');
+    await until('it is live', reader.isReady);
+    await post({ data: 'one' });
+    await until('the first is there', () => reader.events().length === 1);
+    await post({ data: 'two' });
+    await post({ data: 'fleeting', ephemeral: true });
+    await until('all are there', () => reader.events().length === 3);
+    expect(reader.events().map(({ data }) => data)).toEqual(['one', 'fleeting', 'two']);
+    reader.connection.close();
+  });
+});
+
+describe('a reader that chooses by very much', () => {
+  it('is attached and goes on after its object has ended', async () => {
+    const filters = Array.from(
+      { length: 16 },
+      (_, n) => `filter=${encodeURIComponent(`f${n}=neq.é${'x'.repeat(500)}`)}`,
+    );
+    const reader = openReader(port, `/v1/topics/much/events?${filters.join('&')}`);
+    await until('it is live, or refused', () => reader.isReady() || reader.ended());
+    expect(reader.connection.status()).toBe(200);
+    const fields = Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`f${n}`, 'x']));
+    await publishUntilAcknowledged(port, 'much', [fields]);
+    await until('the first is there', () => reader.events().length === 1);
+    await hand('/end?topic=much');
+    await publishUntilAcknowledged(port, 'much', [fields]);
+    await until('the second is there', () => reader.events().length === 2);
+    reader.connection.close();
+  });
+});

@@ -49,16 +49,19 @@ const PARTS: readonly ((suite: Suite) => void)[] = [
   nodes,
   badInput,
   badWire,
-  heartbeats,
-  expiredHistory,
-  restart,
-  stop,
 ];
+/** These wait for most of their time, and do so side by side. */
+const WAITING: readonly ((suite: Suite) => void)[] = [heartbeats, expiredHistory];
+const LAST: readonly ((suite: Suite) => void)[] = [restart, stop];
 
 /** Registers the suite's tests for a target, which must answer by the time that they run. */
 export function conformance(target: Target): void {
   const suite: Suite = { it: testOf(target), target };
   describe(target.name, () => {
     for (const part of PARTS) part(suite);
+    describe('in time', { concurrent: true }, () => {
+      for (const part of WAITING) part(suite);
+    });
+    for (const part of LAST) part(suite);
   });
 }

@@ -5,6 +5,8 @@
  * **Durability.** A write is synchronous, and whatever the object answers or sends waits until it is safe on several machines
  * ("output gates"). **Limits.** An object holds 10 GB, a row 2 MB; larger appends are several rows.
  */
+import { IDEMPOTENCY_MS } from '../../protocol/limits.ts';
+import { CHANGES_MS } from '../presence-store.ts';
 import type { Revocation, RevocationStore, Store } from '../store.ts';
 import { createSqliteAudit } from './audit.ts';
 import { SqliteLog } from './log.ts';
@@ -19,11 +21,20 @@ export interface DurableObjectStoreOptions {
   readonly clock?: () => number;
 }
 
+/** A store whose object sees to it that what has had its time is let go of. */
+export interface DurableObjectStore extends Store {
+  /**
+   * When something has had its time that no retention decides: an idempotency key, or a change of presence. ms since 1970; `undefined` when
+   * there is nothing.
+   */
+  due(): number | undefined;
+}
+
 /** @param storage `ctx.storage` of an object whose class is declared in `new_sqlite_classes` */
 export function createDurableObjectStore(
   storage: SqlStorage,
   { clock = Date.now }: DurableObjectStoreOptions = {},
-): Store {
+): DurableObjectStore {
   migrate(storage);
   const text = new TextDecoder();
   const id = text.decode(factOf(storage, 'log', () => new TextEncoder().encode(crypto.randomUUID())));
@@ -39,6 +50,13 @@ export function createDurableObjectStore(
       storage.sql.exec('SELECT 1').toArray();
     },
     async close() {},
+    due() {
+      const oldest = (table: 'idempotency' | 'presence_changes') =>
+        storage.sql.exec<{ time: number | null }>(`SELECT MIN(time) AS time FROM ${table}`).toArray()[0]?.time ??
+        Infinity;
+      const due = Math.min(oldest('idempotency') + IDEMPOTENCY_MS, oldest('presence_changes') + CHANGES_MS);
+      return due === Infinity ? undefined : due;
+    },
   };
 }
 

