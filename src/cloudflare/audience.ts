@@ -10,7 +10,7 @@ import type { EventBody } from '../protocol/event.ts';
 import type { PresenceChanges } from '../store/presence-store.ts';
 import type { StoredBatch } from '../store/store.ts';
 import type { Spread } from './bindings.ts';
-import { type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
+import { closeSocket, type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
 import { detach } from './reader-attachment.ts';
 import type { RelayMethods } from './relay-object.ts';
 import { decodeTaken, RELAY_HEADER, type ReadRequest } from './topic-frames.ts';
@@ -117,11 +117,7 @@ export class Audience {
     this.#sockets.get(socket)?.close();
     this.#sockets.delete(socket);
     detach(this.#options.ctx, socket);
-    try {
-      socket.close();
-    } catch {
-      // It is closed already.
-    }
+    closeSocket(socket);
   }
 
   /** Sees to it that readers know, and have attached, how far they have come. */

@@ -5,7 +5,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import type { Envelope } from '../bus/bus.ts';
-import { answerPings, type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
+import { answerPings, closeSocket, type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
 
 /** What may be called. */
 export interface GateMethods {
@@ -45,11 +45,11 @@ export class SluiceGate extends DurableObject implements GateMethods {
   webSocketMessage(): void {}
 
   webSocketClose(socket: WorkerSocket): void {
-    close(socket);
+    closeSocket(socket);
   }
 
   webSocketError(socket: WorkerSocket): void {
-    close(socket);
+    closeSocket(socket);
   }
 
   #arrival(node: string): Promise<void> {
@@ -73,13 +73,5 @@ function send(socket: WorkerSocket, text: string): void {
     socket.send(text);
   } catch {
     // It is closing.
-  }
-}
-
-function close(socket: WorkerSocket): void {
-  try {
-    socket.close();
-  } catch {
-    // It is closed already.
   }
 }

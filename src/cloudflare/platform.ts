@@ -93,6 +93,15 @@ export function watchSocket(socket: WorkerSocket, heard: () => number, dead: () 
   };
 }
 
+/** Closes a socket, be it open or not. */
+export function closeSocket(socket: WorkerSocket, code?: number): void {
+  try {
+    socket.close(code);
+  } catch {
+    // It is closed already.
+  }
+}
+
 /** The answer that gives a client its end of a socket. */
 export function upgrade(socket: WorkerSocket): Response {
   const init: ResponseInit & { readonly webSocket: WorkerSocket } = { status: 101, webSocket: socket };

@@ -4,12 +4,12 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import { LocalBroker } from '../broker/local-broker.ts';
-import type { Envelope } from '../bus/bus.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { LogPage, LogRange, LogStore } from '../store/store.ts';
 import { Audience, bareChanges, type RelayWord } from './audience.ts';
 import { reach, reachAll } from './away.ts';
 import { type Bindings, relayOf, settingsOf, spreadOf, topicOf } from './bindings.ts';
+import { createHearingBus } from './hearing-bus.ts';
 import { answerPings, type ObjectState, type WorkerSocket } from './platform.ts';
 import { decodeRead, PATH_HEADER, READ_HEADER } from './topic-frames.ts';
 
@@ -36,7 +36,7 @@ type Place = { readonly topic: string; readonly path: string };
 export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods {
   readonly #broker: LocalBroker;
   readonly #audience: Audience;
-  #hear: (envelope: Envelope) => void = () => undefined;
+  readonly #bus = createHearingBus();
   /** Whose relay it is; not known before its first reader. */
   #place: Place | undefined;
 
@@ -49,15 +49,7 @@ export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods
     const { compacts } = settingsOf(env);
     this.#broker = new LocalBroker({
       log: this.#log(),
-      bus: {
-        send: () => undefined,
-        listen: (receive) => {
-          this.#hear = receive;
-          return () => undefined;
-        },
-        connected: true,
-        close: async () => undefined,
-      },
+      bus: this.#bus,
       schedule: (work) => queueMicrotask(work),
       tailCheckMs: 0,
       compacted: compacts,
@@ -101,7 +93,7 @@ export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods
       if (word.kind === 'moved') this.#broker.moved(topic, { epoch: word.epoch, ...word.batch });
       else if (word.kind === 'head') await this.#broker.checkTails();
       else if (word.kind === 'presence') this.#audience.tellPresence(word.after, word.changes);
-      else this.#hear({ from: '', signal: { kind: 'ephemeral', topic, time: word.time, bodies: word.bodies } });
+      else this.#bus.hear({ kind: 'ephemeral', topic, time: word.time, bodies: word.bodies });
     }
     return this.#audience.size;
   }

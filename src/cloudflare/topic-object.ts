@@ -6,7 +6,6 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import { LocalBroker } from '../broker/local-broker.ts';
-import type { Envelope } from '../bus/bus.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { EventBody } from '../protocol/event.ts';
 import { IDEMPOTENCY_MS } from '../protocol/limits.ts';
@@ -27,6 +26,7 @@ import { CHANGES_MS } from '../store/presence-store.ts';
 import type { Append, Appended, LogPage, LogRange, Retention, TopicStatus } from '../store/store.ts';
 import { Audience } from './audience.ts';
 import { type Bindings, relayOf, settingsOf, spreadOf, systemOf } from './bindings.ts';
+import { createHearingBus } from './hearing-bus.ts';
 import { answerPings, type ObjectState, type WorkerSocket } from './platform.ts';
 import type { LogAbove } from './relay-object.ts';
 import { decodeRead, READ_HEADER } from './topic-frames.ts';
@@ -65,7 +65,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
   readonly #audience: Audience;
   readonly #retention: Retention;
   readonly #compacts: (topic: string) => boolean;
-  #hear: (envelope: Envelope) => void = () => undefined;
+  readonly #bus = createHearingBus();
   /** The revision of presence up to which readers were told. */
   #toldPresence = 0;
   /** When the object is to be woken, ms since 1970. */
@@ -86,15 +86,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     this.#isRegistered = ctx.storage.sql.exec('SELECT topic FROM registered').toArray().length > 0;
     this.#broker = new LocalBroker({
       log: this.#store.log,
-      bus: {
-        send: () => undefined,
-        listen: (receive) => {
-          this.#hear = receive;
-          return () => undefined;
-        },
-        connected: true,
-        close: async () => undefined,
-      },
+      bus: this.#bus,
       schedule: (work) => queueMicrotask(work),
       // Nobody else appends.
       tailCheckMs: 0,
@@ -137,7 +129,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
   }
 
   async ephemeral(topic: string, time: number, bodies: readonly EventBody[]): Promise<void> {
-    this.#hear({ from: '', signal: { kind: 'ephemeral', topic, time, bodies } });
+    this.#bus.hear({ kind: 'ephemeral', topic, time, bodies });
     this.#audience.tellRelays(topic, { kind: 'ephemeral', time, bodies });
   }
 

@@ -3,7 +3,7 @@ import type { Cursor } from '../protocol/cursor.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { reach } from './away.ts';
 import { type Bindings, relayOf, topicOf } from './bindings.ts';
-import { watchSocket } from './platform.ts';
+import { closeSocket, watchSocket } from './platform.ts';
 import {
   decodeFrame,
   encodeRead,
@@ -90,7 +90,7 @@ export async function openTopicSocket(
     socket,
     () => heard,
     () => {
-      close();
+      closeSocket(socket, 1000);
       end();
     },
   );
@@ -109,25 +109,17 @@ export async function openTopicSocket(
       close() {
         isOver = true;
         stopWatching();
-        close();
+        closeSocket(socket, 1000);
       },
     };
   } catch (error) {
     // Whoever waits no more is not to be read for.
     isOver = true;
     stopWatching();
-    close();
+    closeSocket(socket, 1000);
     throw error;
   } finally {
     clearTimeout(late);
-  }
-
-  function close(): void {
-    try {
-      socket?.close(1000);
-    } catch {
-      // It is closed already.
-    }
   }
 
   function send(text: string): void {

@@ -20,6 +20,11 @@ import { pageCacheOf } from './page-cache.ts';
 import type { ExecutionContext } from './platform.ts';
 import { limitedBy } from './rate-limit.ts';
 
+/** Topics of which an isolate remembers how many read them. */
+const MOST_SUBSCRIBERS = 1000;
+/** How long a stream may last, in ms: no request is cut while it is read, but a Worker is replaced now and then. */
+const STREAM_LIFE_MS = 30 * 60_000;
+
 /** What an application may say besides the settings. */
 export type WorkerOptions = Pick<RealtimeOptions, 'policy' | 'events' | 'guard'>;
 
@@ -91,7 +96,10 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
         remembered,
         presence: presence.store,
         clock: Date.now,
-        onSubscribers: (topic, count) => subscribers.set(topic, count),
+        onSubscribers(topic, count) {
+          if (subscribers.size >= MOST_SUBSCRIBERS) subscribers.clear();
+          subscribers.set(topic, count);
+        },
       });
       const broker = createEdgeBroker({
         bindings: env,
@@ -140,9 +148,6 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
     },
   };
 }
-
-/** How long a stream may last, in ms: no request is cut while it is read, but a Worker is replaced now and then. */
-const STREAM_LIFE_MS = 30 * 60_000;
 
 /** Eight characters of `0-9a-z`. */
 function nodeName(): string {

@@ -109,4 +109,39 @@ describe('a topic with more readers than one object may have', () => {
     for (const changes of told()) expect(changes).toEqual(['sync', 'join', 'update']);
     for (const { connection } of readers) connection.close();
   });
+
+  it('tells the first reader of a relay at once, also while events come all the time', {
+    timeout: 90_000,
+  }, async () => {
+    let publishing = true;
+    let n = 0;
+    const publisher = (async () => {
+      while (publishing) {
+        n += 1;
+        await fetch(`${deployed.url}/v1/topics/busy/events`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify({ data: n }),
+        });
+      }
+    })();
+    const path = '/v1/topics/busy/events';
+    const fillers = Array.from({ length: 3 }, () => openReader(port, path));
+    await until('the object is full', () => fillers.every(({ isReady }) => isReady()));
+    for (let round = 0; round < 4; round += 1) {
+      const reader = openReader(port, path);
+      await until('it is live', reader.isReady);
+      const begun = Date.now();
+      await until('it hears what comes', () => reader.events().length >= 30);
+      // What a relay misses it looks for once a minute: that must not be what has helped.
+      expect(Date.now() - begun).toBeLessThan(20_000);
+      const seen = reader.events().map(({ data }) => data);
+      expect(seen).toEqual(seen.map((_, at) => seen[0] + at));
+      reader.connection.close();
+      await pause(500);
+    }
+    publishing = false;
+    await publisher;
+    for (const { connection } of fillers) connection.close();
+  });
 });
