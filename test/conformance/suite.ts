@@ -59,9 +59,11 @@ export function conformance(target: Target): void {
   const suite: Suite = { it: testOf(target), target };
   describe(target.name, () => {
     for (const part of PARTS) part(suite);
-    describe('in time', { concurrent: true }, () => {
-      for (const part of WAITING) part(suite);
-    });
+    const { fast, retention } = target.features ?? {};
+    if (!fast || retention !== undefined)
+      describe('in time', { concurrent: true }, () => {
+        for (const part of WAITING) part(suite);
+      });
     for (const part of LAST) part(suite);
   });
 }
