@@ -27,7 +27,22 @@ const FLAGS = [
   '--remote-debugging-port=0',
 ];
 
+/** How long a browser may take to answer once it listens, in ms, and how many are begun: now and then one hangs on a busy machine. */
+const ANSWER_MS = 15_000;
+const LAUNCHES = 4;
+
 export async function launchPlainChromium(): Promise<PlainChromium> {
+  for (let launch = 1; ; launch += 1) {
+    try {
+      return await launchOnce();
+    } catch (error) {
+      if (launch === LAUNCHES) throw error;
+      console.warn(`Chromium did not begin (${launch} of ${LAUNCHES}): ${String(error).split('\n')[0]}`);
+    }
+  }
+}
+
+async function launchOnce(): Promise<PlainChromium> {
   if (CHROMIUM === undefined) throw new Error('there is no Chromium: guard the tests with describe.skipIf');
   const dir = await mkdtemp(join(tmpdir(), 'sluice-chromium-'));
   const child = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${dir}`], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -44,7 +59,15 @@ export async function launchPlainChromium(): Promise<PlainChromium> {
     });
     child.once('exit', () => reject(new Error(`Chromium ended: ${text}`)));
   });
-  const browser = await chromium.connectOverCDP(address, { noDefaults: true, timeout: 60_000 });
+  const browser = await chromium
+    .connectOverCDP(address, { noDefaults: true, timeout: ANSWER_MS })
+    .catch(async (error: unknown) => {
+      kill();
+      await exited;
+      process.off('exit', kill);
+      await rm(dir, { recursive: true, force: true });
+      throw error;
+    });
   const [context] = browser.contexts();
   if (context === undefined) throw new Error('Chromium has no window');
   return {
