@@ -20,7 +20,7 @@ import { TopicReader } from './topic-reader.ts';
 export type RelayWord =
   | { readonly kind: 'moved'; readonly epoch: string; readonly batch: StoredBatch }
   /** The log has come to here; or is another one. */
-  | { readonly kind: 'head'; readonly seq: number }
+  | { readonly kind: 'head' }
   | { readonly kind: 'ephemeral'; readonly time: number; readonly bodies: readonly EventBody[] }
   | { readonly kind: 'presence'; readonly after: number; readonly changes: PresenceChanges };
 
@@ -41,7 +41,8 @@ const MOST_WORDS = 100;
 const ATTEMPTS = 5;
 const AGAIN_MS = 200;
 
-interface Told {
+/** What is still to be told to one relay. */
+interface Telling {
   readonly words: RelayWord[];
   isBusy: boolean;
 }
@@ -51,7 +52,7 @@ export class Audience {
   readonly #sockets = new Map<WorkerSocket, TopicReader>();
   /** Sockets of each relay, as far as is known. Those without any are told nothing. */
   readonly #relays = new Map<number, number>();
-  readonly #telling = new Map<number, Told>();
+  readonly #telling = new Map<number, Telling>();
   #settling: ReturnType<typeof setTimeout> | undefined;
   #next = 0;
   /** Readers that are being let in. */
@@ -155,7 +156,7 @@ export class Audience {
   }
 
   /** One word after the other, so that they come in their order. */
-  async #tellOn(topic: string, relay: number, told: Told): Promise<void> {
+  async #tellOn(topic: string, relay: number, told: Telling): Promise<void> {
     told.isBusy = true;
     let failures = 0;
     while (told.words.length > 0 && failures < ATTEMPTS) {
@@ -216,7 +217,7 @@ function shortened(words: readonly RelayWord[]): readonly RelayWord[] {
   const revisions = words.flatMap((word) => (word.kind === 'presence' ? [word.changes.revision] : []));
   const presence = revisions.length === 0 ? [] : [Math.max(...revisions)];
   return [
-    { kind: 'head', seq: 0 },
+    { kind: 'head' },
     ...presence.map((revision) => ({ kind: 'presence', after: 0, changes: bareChanges(revision) }) as const),
   ];
 }

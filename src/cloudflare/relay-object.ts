@@ -2,15 +2,15 @@
  * A relay: has readers of a topic in the place of the object above it, which is the topic's own or another relay. It keeps no log. What is new
  * it is told; what it has missed, and what its readers want of before, it reads above.
  */
-import { DurableObject } from 'cloudflare:workers';
 import { LocalBroker } from '../broker/local-broker.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { LogPage, LogRange, LogStore } from '../store/store.ts';
 import { Audience, bareChanges, type RelayWord } from './audience.ts';
+import { AudienceObject } from './audience-object.ts';
 import { reach, reachAll } from './away.ts';
 import { type Bindings, relayOf, settingsOf, spreadOf, topicOf } from './bindings.ts';
 import { createHearingBus } from './hearing-bus.ts';
-import { answerPings, type ObjectState, type WorkerSocket } from './platform.ts';
+import { answerPings, type ObjectState } from './platform.ts';
 import { decodeRead, PATH_HEADER, READ_HEADER } from './topic-frames.ts';
 
 /** What a relay reads above it. */
@@ -33,9 +33,9 @@ const LOOK_MS = 60_000;
 
 type Place = { readonly topic: string; readonly path: string };
 
-export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods {
+export class SluiceRelay extends AudienceObject implements RelayMethods {
   readonly #broker: LocalBroker;
-  readonly #audience: Audience;
+  protected readonly audience: Audience;
   readonly #bus = createHearingBus();
   /** Whose relay it is; not known before its first reader. */
   #place: Place | undefined;
@@ -53,9 +53,9 @@ export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods
       schedule: (work) => queueMicrotask(work),
       tailCheckMs: 0,
       compacted: compacts,
-      observer: { onFlush: () => this.#audience.settleSoon(), onFault },
+      observer: { onFlush: () => this.audience.settleSoon(), onFault },
     });
-    this.#audience = new Audience({
+    this.audience = new Audience({
       ctx,
       broker: this.#broker,
       spread: spreadOf(env),
@@ -63,7 +63,7 @@ export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods
       onFault,
     });
     answerPings(ctx);
-    void ctx.blockConcurrencyWhile(() => this.#audience.wake());
+    void ctx.blockConcurrencyWhile(() => this.audience.wake());
   }
 
   async fetch(request: Request): Promise<Response> {
@@ -76,11 +76,11 @@ export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods
       this.#place = { topic: read.topic, path };
       this.ctx.storage.sql.exec('INSERT INTO place (topic, path) VALUES (?, ?)', read.topic, path);
     }
-    return this.#audience.opening(async () => {
+    return this.audience.opening(async () => {
       // What is new from here on is told; what was before is read.
-      await this.#sayReaders(this.#audience.size);
+      await this.#sayReaders(this.audience.size);
       if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + LOOK_MS);
-      return this.#audience.open(read);
+      return this.audience.open(read);
     });
   }
 
@@ -89,13 +89,13 @@ export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods
     if (this.#place === undefined) return 0;
     const { topic } = this.#place;
     for (const word of words) {
-      this.#audience.tellRelays(topic, word);
+      this.audience.tellRelays(topic, word);
       if (word.kind === 'moved') this.#broker.moved(topic, { epoch: word.epoch, ...word.batch });
       else if (word.kind === 'head') await this.#broker.checkTails();
-      else if (word.kind === 'presence') this.#audience.tellPresence(word.after, word.changes);
+      else if (word.kind === 'presence') this.audience.tellPresence(word.after, word.changes);
       else this.#bus.hear({ kind: 'ephemeral', topic, time: word.time, bodies: word.bodies });
     }
-    return this.#audience.size;
+    return this.audience.size;
   }
 
   read(topic: string, after: number, limit: number): Promise<LogPage> {
@@ -111,36 +111,24 @@ export class SluiceRelay extends DurableObject<Bindings> implements RelayMethods
   }
 
   async relayHas(_: string, relay: number, readers: number): Promise<void> {
-    this.#audience.noteRelay(relay, readers);
-  }
-
-  webSocketMessage(socket: WorkerSocket, message: unknown): void {
-    this.#audience.hear(socket, message);
-  }
-
-  webSocketClose(socket: WorkerSocket): void {
-    this.#audience.forget(socket);
-  }
-
-  webSocketError(socket: WorkerSocket): void {
-    this.#audience.forget(socket);
+    this.audience.noteRelay(relay, readers);
   }
 
   /** Looks whether it was told all, as long as it has readers. */
   async alarm(): Promise<void> {
     await this.#broker.checkTails();
     await this.#lookAtPresence();
-    const readers = this.#audience.size;
+    const readers = this.audience.size;
     await this.#sayReaders(readers);
     if (readers > 0) await this.ctx.storage.setAlarm(Date.now() + LOOK_MS);
   }
 
   /** Has those who watch look how far presence has come. */
   async #lookAtPresence(): Promise<void> {
-    if (this.#audience.watchers.length === 0) return;
+    if (this.audience.watchers.length === 0) return;
     const { topic } = this.#placed();
     const { revisions } = await reach(topicOf(this.env, topic).presenceHead(topic));
-    this.#audience.tellPresence(0, bareChanges(revisions[0] ?? 0));
+    this.audience.tellPresence(0, bareChanges(revisions[0] ?? 0));
   }
 
   async #sayReaders(readers: number): Promise<void> {

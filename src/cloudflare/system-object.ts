@@ -1,8 +1,8 @@
 /** The object of what belongs to no topic: which topics there are, what was revoked, secrets, and who read what. */
 import { DurableObject } from 'cloudflare:workers';
 import type { Access, AccessEnd, AccessQuery, StoredAccess } from '../store/audit-store.ts';
-import { createDurableObjectStore } from '../store/durable-object/durable-object-store.ts';
-import type { Revocation, RevocationStore, Store, TopicQuery } from '../store/store.ts';
+import { createDurableObjectStore, type DurableObjectStore } from '../store/durable-object/durable-object-store.ts';
+import type { Revocation, RevocationStore, TopicQuery } from '../store/store.ts';
 import type { ObjectState } from './platform.ts';
 
 /** How long readings are noted, as on Node, and how often those that have had their time are forgotten, in ms. */
@@ -21,12 +21,11 @@ export interface SystemMethods {
   beginAccesses(entries: readonly Access[]): Promise<void>;
   endAccesses(ends: readonly AccessEnd[]): Promise<void>;
   accesses(query: AccessQuery): Promise<readonly StoredAccess[]>;
-  pruneAccesses(before: number): Promise<number>;
   check(): Promise<void>;
 }
 
 export class SluiceSystem extends DurableObject implements SystemMethods {
-  readonly #store: Store;
+  readonly #store: DurableObjectStore;
 
   constructor(ctx: ObjectState, env: unknown) {
     super(ctx, env);
@@ -62,27 +61,23 @@ export class SluiceSystem extends DurableObject implements SystemMethods {
   }
 
   async beginAccesses(entries: readonly Access[]): Promise<void> {
-    await this.#store.audit?.begin(entries);
+    await this.#store.audit.begin(entries);
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + TIDY_MS);
   }
 
   /** Forgets readings that have had their time. */
   async alarm(): Promise<void> {
-    await this.#store.audit?.prune(Date.now() - AUDIT_MS);
-    const [newest] = (await this.#store.audit?.read({ limit: 1 })) ?? [];
+    await this.#store.audit.prune(Date.now() - AUDIT_MS);
+    const [newest] = await this.#store.audit.read({ limit: 1 });
     if (newest !== undefined) await this.ctx.storage.setAlarm(Date.now() + TIDY_MS);
   }
 
   async endAccesses(ends: readonly AccessEnd[]): Promise<void> {
-    await this.#store.audit?.end(ends);
+    await this.#store.audit.end(ends);
   }
 
   async accesses(query: AccessQuery): Promise<readonly StoredAccess[]> {
-    return (await this.#store.audit?.read(query)) ?? [];
-  }
-
-  async pruneAccesses(before: number): Promise<number> {
-    return (await this.#store.audit?.prune(before)) ?? 0;
+    return this.#store.audit.read(query);
   }
 
   check(): Promise<void> {

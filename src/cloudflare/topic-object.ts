@@ -4,7 +4,6 @@
  *
  * What it answers and sends leaves it only when what it has written is safe (output gates): so an event is kept before anybody hears of it.
  */
-import { DurableObject } from 'cloudflare:workers';
 import { LocalBroker } from '../broker/local-broker.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { EventBody } from '../protocol/event.ts';
@@ -25,9 +24,10 @@ import type {
 import { CHANGES_MS } from '../store/presence-store.ts';
 import type { Append, Appended, LogPage, LogRange, Retention, TopicStatus } from '../store/store.ts';
 import { Audience } from './audience.ts';
+import { AudienceObject } from './audience-object.ts';
 import { type Bindings, relayOf, settingsOf, spreadOf, systemOf } from './bindings.ts';
 import { createHearingBus } from './hearing-bus.ts';
-import { answerPings, type ObjectState, type WorkerSocket } from './platform.ts';
+import { answerPings, type ObjectState } from './platform.ts';
 import type { LogAbove } from './relay-object.ts';
 import { decodeRead, READ_HEADER } from './topic-frames.ts';
 
@@ -58,11 +58,11 @@ const CHANGES = 256;
 const TIDY_MS = 20_000;
 const RETRY_MS = 1000;
 
-export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods {
+export class SluiceTopic extends AudienceObject implements TopicMethods {
   readonly #store: DurableObjectStore;
   readonly #presence: PresenceStore;
   readonly #broker: LocalBroker;
-  readonly #audience: Audience;
+  protected readonly audience: Audience;
   readonly #retention: Retention;
   readonly #compacts: (topic: string) => boolean;
   readonly #bus = createHearingBus();
@@ -80,7 +80,6 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     this.#retention = retention;
     this.#compacts = compacts;
     this.#store = createDurableObjectStore(ctx.storage);
-    if (this.#store.presence === undefined) throw new Error('the store keeps no presence');
     this.#presence = this.#store.presence;
     ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS registered (topic TEXT PRIMARY KEY) WITHOUT ROWID');
     this.#isRegistered = ctx.storage.sql.exec('SELECT topic FROM registered').toArray().length > 0;
@@ -92,11 +91,11 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
       tailCheckMs: 0,
       compacted: this.#compacts,
       observer: {
-        onFlush: () => this.#audience.settleSoon(),
+        onFlush: () => this.audience.settleSoon(),
         onFault: (error) => console.error(error),
       },
     });
-    this.#audience = new Audience({
+    this.audience = new Audience({
       ctx,
       broker: this.#broker,
       spread: spreadOf(env),
@@ -112,7 +111,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     const header = request.headers.get(READ_HEADER);
     if (header === null || request.headers.get('Upgrade') !== 'websocket') return new Response(null, { status: 400 });
     const read = decodeRead(header);
-    return this.#audience.open(read);
+    return this.audience.open(read);
   }
 
   async append(append: Append): Promise<Appended> {
@@ -121,7 +120,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     if (appended.kind === 'appended') {
       const { epoch, first, time } = appended;
       this.#broker.moved(topic, { epoch, first, time, bodies });
-      this.#audience.tellRelays(topic, { kind: 'moved', epoch, batch: { first, time, bodies } });
+      this.audience.tellRelays(topic, { kind: 'moved', epoch, batch: { first, time, bodies } });
       this.#tidyAfter(topic, time, append.idempotency !== undefined);
       if (!this.#isRegistered) await this.#register(topic);
     }
@@ -130,7 +129,7 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
 
   async ephemeral(topic: string, time: number, bodies: readonly EventBody[]): Promise<void> {
     this.#bus.hear({ kind: 'ephemeral', topic, time, bodies });
-    this.#audience.tellRelays(topic, { kind: 'ephemeral', time, bodies });
+    this.audience.tellRelays(topic, { kind: 'ephemeral', time, bodies });
   }
 
   read(topic: string, after: number, limit: number): Promise<LogPage> {
@@ -149,17 +148,17 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
 
   async status(topic: string): Promise<ServedTopic | undefined> {
     const status = await this.#store.log.topic(topic);
-    return status && { ...status, subscribers: this.#audience.size };
+    return status && { ...status, subscribers: this.audience.size };
   }
 
   async drop(topic: string): Promise<void> {
     await this.#store.log.drop(topic);
     await this.#broker.checkTails();
-    this.#audience.tellRelays(topic, { kind: 'head', seq: 0 });
+    this.audience.tellRelays(topic, { kind: 'head' });
   }
 
   async relayHas(_: string, relay: number, readers: number): Promise<void> {
-    this.#audience.noteRelay(relay, readers);
+    this.audience.noteRelay(relay, readers);
   }
 
   async join(join: Join): Promise<Joined> {
@@ -197,18 +196,6 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     await this.#wakeForPresence();
   }
 
-  webSocketMessage(socket: WorkerSocket, message: unknown): void {
-    this.#audience.hear(socket, message);
-  }
-
-  webSocketClose(socket: WorkerSocket): void {
-    this.#audience.forget(socket);
-  }
-
-  webSocketError(socket: WorkerSocket): void {
-    this.#audience.forget(socket);
-  }
-
   /** Lets go of what has had its time: leases, changes, events, keys. */
   async alarm(): Promise<void> {
     this.#alarm = Number.POSITIVE_INFINITY;
@@ -236,8 +223,8 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
   async #wake(): Promise<void> {
     const alarm = await this.ctx.storage.getAlarm();
     if (alarm !== null) this.#alarm = alarm;
-    await this.#audience.wake();
-    const [watcher] = this.#audience.watchers;
+    await this.audience.wake();
+    const [watcher] = this.audience.watchers;
     if (watcher !== undefined) this.#toldPresence = (await this.#presence.heads([watcher.topic])).revisions[0] ?? 0;
   }
 
@@ -246,8 +233,8 @@ export class SluiceTopic extends DurableObject<Bindings> implements TopicMethods
     const after = this.#toldPresence;
     const changes = await this.#presence.changes(topic, after, CHANGES);
     this.#toldPresence = changes.revision;
-    this.#audience.tellPresence(after, changes);
-    this.#audience.tellRelays(topic, { kind: 'presence', after, changes });
+    this.audience.tellPresence(after, changes);
+    this.audience.tellRelays(topic, { kind: 'presence', after, changes });
     this.#wakeAt(Date.now() + CHANGES_MS);
   }
 

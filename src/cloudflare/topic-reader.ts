@@ -18,8 +18,8 @@ export class TopicReader implements Subscriber {
   readonly #socket: WorkerSocket;
   readonly #read: ReadRequest;
   #subscription: Subscription | undefined;
-  /** What the socket has attached. */
-  #attached: Cursor | undefined;
+  /** What the socket has attached; nothing before its first. */
+  #attachment: ReaderAttachment | undefined;
   /** Where the Worker knows that it stands. */
   #told: Cursor | undefined;
   #live: boolean;
@@ -27,23 +27,24 @@ export class TopicReader implements Subscriber {
   /** Characters that were sent and not taken yet. */
   #underWay = 0;
 
-  constructor(ctx: ObjectState, socket: WorkerSocket, { read, position, live }: ReaderAttachment) {
+  private constructor(ctx: ObjectState, socket: WorkerSocket, read: ReadRequest, before?: ReaderAttachment) {
     this.#ctx = ctx;
     this.#socket = socket;
     this.#read = read;
-    this.#attached = position;
-    this.#told = position;
-    this.#live = live;
+    this.#attachment = before;
+    this.#told = before?.position;
+    this.#live = before?.live ?? false;
   }
 
   /** A reader that is new. */
   static of(ctx: ObjectState, socket: WorkerSocket, read: ReadRequest): TopicReader {
-    return new TopicReader(ctx, socket, { read, position: undefined, live: false });
+    return new TopicReader(ctx, socket, read);
   }
 
   /** The reader of a socket that was there before the object slept. */
   static restored(ctx: ObjectState, socket: WorkerSocket): TopicReader {
-    return new TopicReader(ctx, socket, attached(ctx, socket));
+    const before = attached(ctx, socket);
+    return new TopicReader(ctx, socket, before.read, before);
   }
 
   get topic(): string {
@@ -57,8 +58,9 @@ export class TopicReader implements Subscriber {
   /** What to subscribe to: from where it stands, else from where it wanted to begin. */
   get request(): SubscribeRequest | undefined {
     const { events } = this.#read;
-    if (events === undefined || this.#attached === undefined) return events;
-    return { ...events, start: { kind: 'cursor', cursors: [this.#attached] } };
+    const position = this.#attachment?.position;
+    if (events === undefined || position === undefined) return events;
+    return { ...events, start: { kind: 'cursor', cursors: [position] } };
   }
 
   /** Part of `Subscriber`. */
@@ -111,14 +113,16 @@ export class TopicReader implements Subscriber {
 
   /** Tells how far the reader has come, where nothing of what passed was for it, and attaches that. */
   settle(): void {
-    const position = this.#subscription?.position ?? this.#attached;
+    const position = this.#subscription?.position ?? this.#attachment?.position;
     if (position !== undefined && this.#live && !isSamePlace(position, this.#told)) {
       this.#send(encodeFrame({ kind: 'position', position }));
       this.#told = position;
     }
-    if (isSamePlace(position, this.#attached) && position !== undefined) return;
-    this.#attached = position;
-    attach(this.#ctx, this.#socket, { read: this.#read, position, live: this.#live });
+    const before = this.#attachment;
+    const isSame = position === undefined || isSamePlace(position, before?.position);
+    if (before !== undefined && isSame && before.live === this.#live) return;
+    this.#attachment = { read: this.#read, position, live: this.#live };
+    attach(this.#ctx, this.#socket, this.#attachment);
   }
 
   /** The socket is gone, or is to go. */

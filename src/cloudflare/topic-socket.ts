@@ -64,6 +64,7 @@ export async function openTopicSocket(
   if (!socket) throw new StoreUnavailable(`the object of a topic answered ${response.status}`);
   let waiting: (readonly [TopicFrame, number])[] | undefined = [];
   let isOver = false;
+  let isClosed = false;
   let heard = 0;
   const hello = Promise.withResolvers<Extract<TopicFrame, { readonly kind: 'hello' }>>();
 
@@ -103,11 +104,12 @@ export async function openTopicSocket(
         const before = waiting ?? [];
         waiting = undefined;
         for (const [frame, size] of before) observer.frame(frame, size);
-        if (isOver) observer.lost();
+        if (isOver && !isClosed) observer.lost();
       },
       taken: (characters) => send(encodeTaken(characters)),
       close() {
         isOver = true;
+        isClosed = true;
         stopWatching();
         closeSocket(socket, 1000);
       },

@@ -10,6 +10,16 @@ export function holdsEvent({ batches, oldest }: LogPage, after: number): boolean
   return batches.some(({ first, bodies }) => bodies.some((body, index) => body !== '' && first + index >= from));
 }
 
+/** Reads on, past what compaction has left empty, to a page that holds something; or to the end. @param read one page after a seq */
+export async function readHeld(read: (after: number) => LogPage | Promise<LogPage>, after: number): Promise<LogPage> {
+  for (let position = after; ; ) {
+    const page = await read(position);
+    const end = endOf(page);
+    if (end === undefined || holdsEvent(page, after)) return page;
+    position = end;
+  }
+}
+
 /** The seq of the last event that a page reaches; `undefined` when it is empty. */
 export function endOf({ batches }: LogPage): number | undefined {
   const last = batches.at(-1);

@@ -9,7 +9,7 @@ import { IDEMPOTENCY_MS } from '../protocol/limits.ts';
 import { byteLengthOf } from './byte-length.ts';
 import { compactBatches } from './compact.ts';
 import { idempotencyName } from './idempotency.ts';
-import { endOf, holdsEvent, PAGE_BYTES } from './log-page.ts';
+import { PAGE_BYTES, readHeld } from './log-page.ts';
 import { createMemoryAudit } from './memory-audit.ts';
 import { createMemoryPresence } from './memory-presence.ts';
 import type {
@@ -107,13 +107,8 @@ class MemoryLog implements LogStore {
     return appended;
   }
 
-  async read(name: string, after: number, limit: number): Promise<LogPage> {
-    for (let position = after; ; ) {
-      const page = this.#page(name, position, limit);
-      const end = endOf(page);
-      if (end === undefined || holdsEvent(page, after)) return page;
-      position = end;
-    }
+  read(name: string, after: number, limit: number): Promise<LogPage> {
+    return readHeld((position) => this.#page(name, position, limit), after);
   }
 
   async ranges(names: readonly string[]): Promise<readonly LogRange[]> {

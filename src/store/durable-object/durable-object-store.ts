@@ -6,7 +6,8 @@
  * ("output gates"). **Limits.** An object holds 10 GB, a row 2 MB; larger appends are several rows.
  */
 import { IDEMPOTENCY_MS } from '../../protocol/limits.ts';
-import { CHANGES_MS } from '../presence-store.ts';
+import type { AuditStore } from '../audit-store.ts';
+import { CHANGES_MS, type PresenceStore } from '../presence-store.ts';
 import type { Revocation, RevocationStore, Store } from '../store.ts';
 import { createSqliteAudit } from './audit.ts';
 import { SqliteLog } from './log.ts';
@@ -23,6 +24,8 @@ export interface DurableObjectStoreOptions {
 
 /** A store whose object sees to it that what has had its time is let go of. */
 export interface DurableObjectStore extends Store {
+  readonly audit: AuditStore;
+  readonly presence: PresenceStore;
   /**
    * When something has had its time that no retention decides: an idempotency key, or a change of presence. ms since 1970; `undefined` when
    * there is nothing.

@@ -10,7 +10,7 @@ import type { EventBody } from '../../protocol/event.ts';
 import { IDEMPOTENCY_MS } from '../../protocol/limits.ts';
 import { byteLength, byteLengthOf } from '../byte-length.ts';
 import { compactBatches } from '../compact.ts';
-import { endOf, holdsEvent, PAGE_BYTES } from '../log-page.ts';
+import { PAGE_BYTES, readHeld } from '../log-page.ts';
 import type {
   Append,
   Appended,
@@ -83,14 +83,8 @@ export class SqliteLog implements LogStore {
     }
   }
 
-  async read(topic: string, after: number, limit: number): Promise<LogPage> {
-    for (let position = after; ; ) {
-      const page = this.#page(topic, position, limit);
-      const end = endOf(page);
-      // A page may hold nothing but what compaction left of its batches.
-      if (end === undefined || holdsEvent(page, after)) return page;
-      position = end;
-    }
+  read(topic: string, after: number, limit: number): Promise<LogPage> {
+    return readHeld((position) => this.#page(topic, position, limit), after);
   }
 
   async ranges(topics: readonly string[]): Promise<readonly LogRange[]> {

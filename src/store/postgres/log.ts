@@ -6,7 +6,7 @@
  */
 import { type Cursor, epochOf } from '../../protocol/cursor.ts';
 import type { GroupCommit } from '../group-commit.ts';
-import { endOf, holdsEvent, PAGE_BYTES } from '../log-page.ts';
+import { PAGE_BYTES, readHeld } from '../log-page.ts';
 import type {
   Append,
   Appended,
@@ -169,14 +169,8 @@ export class PostgresLog implements LogStore {
     return this.#groupCommit.append(append);
   }
 
-  async read(topic: string, after: number, limit: number): Promise<LogPage> {
-    for (let position = after; ; ) {
-      const page = await this.#page(topic, position, limit);
-      const end = endOf(page);
-      // A page may hold nothing but what compaction left of its batches.
-      if (end === undefined || holdsEvent(page, after)) return page;
-      position = end;
-    }
+  read(topic: string, after: number, limit: number): Promise<LogPage> {
+    return readHeld((position) => this.#page(topic, position, limit), after);
   }
 
   async #page(topic: string, after: number, limit: number): Promise<LogPage> {
