@@ -154,18 +154,19 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
   const eventTypes = compileEventDefinitions(options.events);
   const onFault = (error: unknown) => log.error({ error }, 'something failed in the background');
 
-  if (options.broker !== undefined && options.collections !== undefined)
-    throw new TypeError('collections need the broker of this process');
-  const local = new LocalBroker({
-    log: store.log,
-    bus,
-    schedule,
-    clock,
-    tailCheckMs,
-    compacted: options.compact,
-    observer: { ...observer, onFault },
-  });
-  const broker = options.broker ?? local;
+  const broker: Broker =
+    options.broker ??
+    new LocalBroker({
+      log: store.log,
+      bus,
+      schedule,
+      clock,
+      tailCheckMs,
+      compacted: options.compact,
+      observer: { ...observer, onFault },
+    });
+  const local = broker instanceof LocalBroker ? broker : undefined;
+  if (!local && options.collections) throw new TypeError('collections need the broker of this process');
   const wheel = new TimerWheel(onFault, clock);
   const {
     onDelivery = () => undefined,
@@ -208,14 +209,16 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     onRevoked: (matches) => streams.revoke(matches),
   });
   const calls = createCalls({ bus, node, onFault });
-  const collections = options.collections?.({
-    store,
-    broker: local,
-    node,
-    log,
-    onFault,
-    endStreams: (topic) => streams.endTopic(topic),
-  });
+  const collections =
+    local &&
+    options.collections?.({
+      store,
+      broker: local,
+      node,
+      log,
+      onFault,
+      endStreams: (topic) => streams.endTopic(topic),
+    });
   const subscriptions = createSubscriptions(broker, collections);
   const credentials = createCredentials(options.auth ?? {}, { store, clock, revocations, onFault });
   const task = createRetentionTask({
@@ -338,15 +341,14 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       await audit.close();
       await collections?.close();
       await broker.close();
-      await local.close();
       wheel.stop();
       await bus.close();
       await store.close();
     },
     gauges: () => ({
       streams: streams.countByFormat(),
-      topics: local.topics,
-      subscriptions: local.subscriptions,
+      topics: local?.topics ?? 0,
+      subscriptions: local?.subscriptions ?? 0,
       watchedTopics: presence?.gauges.topics ?? 0,
       leaseStreams: presence?.gauges.streams ?? 0,
     }),

@@ -138,7 +138,10 @@ describe('a topic with more readers than one object may have', () => {
       const seen = reader.events().map(({ data }) => data);
       expect(seen).toEqual(seen.map((_, at) => seen[0] + at));
       reader.connection.close();
-      await pause(500);
+      await until('the relays have nobody left', async () => {
+        const sockets = await Promise.all(['0', '1'].map((at) => hand(`/sockets?topic=busy&path=${at}`)));
+        return sockets.every((count) => count === 0);
+      });
     }
     publishing = false;
     await publisher;
