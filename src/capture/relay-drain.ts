@@ -15,7 +15,7 @@ import { type Moved, moveTransactions } from './relay-move.ts';
 import { planAll } from './relay-plan.ts';
 import { UnreadableChange } from './unreadable-change.ts';
 
-/** How long to hope that the relay will be done, before doing its work, in ms; and the pauses between looks. */
+/** How long to hope that the relay will be done, before doing its work, in ms, unless told; and the pauses between looks. */
 const HOPE_MS = 100;
 const FIRST_PAUSE_MS = 5;
 const LAST_PAUSE_MS = 40;
@@ -46,6 +46,8 @@ export interface DrainOptions {
   readonly onEmpty: (snapshot: string) => void;
   /** Asks the relay of this node to look at once. */
   readonly kick: () => void;
+  /** How long the relay is left to do it, in ms: longer where it has to be woken from afar. 100 unless told. */
+  readonly hopeMs?: number;
   /** Runs what moves something when nothing else of this node does. */
   readonly alone: <Result>(move: () => Promise<Result>) => Promise<Result>;
   /** Told what was moved, after the commit. */
@@ -60,13 +62,13 @@ export async function drained<Result>(
   captures: readonly number[],
   work: (transaction: Transaction) => Promise<Result>,
 ): Promise<Result> {
-  const { clock, random, kick } = options;
+  const { clock, random, kick, hopeMs = HOPE_MS } = options;
   const begun = clock();
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)) {
     const looked = await look(options, captures, work);
     if (looked !== undefined) return looked.result;
     kick();
-    if (clock() - begun >= HOPE_MS) {
+    if (clock() - begun >= hopeMs) {
       const moved = await options.alone(() => moveAndLook(options, captures, work));
       if (moved !== undefined) return moved.result;
     }

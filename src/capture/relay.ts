@@ -52,6 +52,10 @@ export interface RelayOptions {
   readonly onMoved: (topic: string, batch: MovedBatch) => void;
   /** Has `hint` called at each NOTIFY on `sluice_capture`; answers with what ends that. Absent: the relay only looks. */
   readonly listen?: ((hint: () => void) => () => void) | undefined;
+  /** Told whenever there is nothing to do for now, or nothing can be done: nothing was found, or another relay is active, or the database is away. */
+  readonly onRest?: (() => void) | undefined;
+  /** For so long after it last found something it looks without a rest, in ms. 1,000 unless told: less where each look costs more. */
+  readonly busyMs?: number | undefined;
   /** Milliseconds on a clock that only goes forward. */
   readonly clock?: () => number;
   /** From 0 up to 1. */
@@ -77,7 +81,6 @@ export interface Relay {
 }
 
 const TRY_LEASE_MS = 500;
-/** For so long after it last found something, the relay looks every 2 to 5 ms. */
 const BUSY_MS = 1000;
 /**
  * Where changes come in a crowd, they are let gather for so long, in ms: each move costs the database as much for one as for ten. Below
@@ -95,7 +98,8 @@ const SWEEP_MS = 60_000;
 const IDLE_MARK_MS = 1000;
 
 export function createRelay(options: RelayOptions): Relay {
-  const { store, log, clock = () => performance.now(), random = Math.random } = options;
+  const { store, log, clock = () => performance.now(), random = Math.random, busyMs = BUSY_MS } = options;
+  const { onRest = () => undefined } = options;
   const { database, epochOf } = store;
   const lease = new RelayLease(database, `${options.node} ${crypto.randomUUID()}`);
   const floor = new OutboxFloor(database, clock);
@@ -168,10 +172,14 @@ export function createRelay(options: RelayOptions): Relay {
     const targets = currentTargets();
     if (targets.size === 0) {
       await lease.giveUp();
+      onRest();
       return LAST_NAP_MS;
     }
     if (!lease.held) {
-      if (!(await lease.take())) return TRY_LEASE_MS * (0.75 + random() / 2);
+      if (!(await lease.take())) {
+        onRest();
+        return TRY_LEASE_MS * (0.75 + random() / 2);
+      }
       log.info({}, 'relay is the active one');
       floor.reset();
       renewed = clock();
@@ -193,7 +201,7 @@ export function createRelay(options: RelayOptions): Relay {
       napMs = FIRST_NAP_MS;
       return moved >= FEW && moved < MANY ? GATHER_MS : 0;
     }
-    if (clock() - found < BUSY_MS) return 2 + random() * 3;
+    if (clock() - found < busyMs) return 2 + random() * 3;
     if (!lease.asleep) {
       // Whoever did not see that yet, did not hint: so look once more.
       if (!(await lease.renew(true))) return lost();
@@ -201,6 +209,7 @@ export function createRelay(options: RelayOptions): Relay {
       return 0;
     }
     napMs = Math.min(napMs * 1.5, LAST_NAP_MS);
+    onRest();
     return napMs;
   }
 
@@ -225,6 +234,7 @@ export function createRelay(options: RelayOptions): Relay {
         }
         if (error instanceof StoreUnavailable) log.warn({ retryMs }, 'relay cannot reach the database');
         else log.error({ error, retryMs }, 'relay cannot go on');
+        onRest();
         await rest.deep(retryMs * (0.5 + random() / 2));
         retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
       }

@@ -4,7 +4,8 @@ import type { Audience } from './audience.ts';
 import type { Bindings } from './bindings.ts';
 import type { WorkerSocket } from './platform.ts';
 
-export abstract class AudienceObject extends DurableObject<Bindings> {
+/** @typeParam Given what the deployment gives to it */
+export abstract class AudienceObject<Given extends Bindings = Bindings> extends DurableObject<Given> {
   protected abstract readonly audience: Audience;
 
   webSocketMessage(socket: WorkerSocket, message: unknown): void {

@@ -5,15 +5,16 @@
  * are too many: a tree, each of whose objects stays within the limits of the platform. A relay is told what is new by the object above it; what
  * it has missed, it reads there by its cursor.
  */
-import type { LocalBroker } from '../broker/local-broker.ts';
+import type { SubscribeRequest, Subscription } from '../broker/broker.ts';
 import type { EventBody } from '../protocol/event.ts';
+import type { Caller } from '../records/visibility.ts';
 import type { PresenceChanges } from '../store/presence-store.ts';
-import type { StoredBatch } from '../store/store.ts';
+import { type StoredBatch, StoreUnavailable } from '../store/store.ts';
 import type { Spread } from './bindings.ts';
 import { closeSocket, type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
 import { detach } from './reader-attachment.ts';
 import type { RelayMethods } from './relay-object.ts';
-import { decodeTaken, RELAY_HEADER, type ReadRequest } from './topic-frames.ts';
+import { decodeExchange, decodeTaken, RELAY_HEADER, type ReadRequest } from './topic-frames.ts';
 import { TopicReader } from './topic-reader.ts';
 
 /** What is told to relays. */
@@ -24,12 +25,20 @@ export type RelayWord =
   | { readonly kind: 'ephemeral'; readonly time: number; readonly bodies: readonly EventBody[] }
   | { readonly kind: 'presence'; readonly after: number; readonly changes: PresenceChanges };
 
+/** What a reader reads, and as whom, where that matters; and its subscription until now, where there is one to take the place of. */
+export interface Reading {
+  readonly request: SubscribeRequest;
+  readonly caller: Caller | undefined;
+  readonly before?: Subscription | undefined;
+}
+
 export interface AudienceOptions {
   readonly ctx: ObjectState;
-  readonly broker: LocalBroker;
+  /** Subscribes, all or none; in the order asked. @throws StoreUnavailable */
+  readonly subscribe: (readings: readonly Reading[]) => Promise<readonly Subscription[]>;
   readonly spread: Spread;
-  /** A relay of this object. */
-  readonly relay: (topic: string, index: number) => RelayMethods;
+  /** A relay of this object, where it has any. */
+  readonly relay?: (topic: string, index: number) => RelayMethods;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -83,23 +92,33 @@ export class Audience {
     }
   }
 
+  /** Readers here, whether the object has slept since they came or not. */
+  get sockets(): number {
+    return this.#options.ctx.getWebSockets().length;
+  }
+
+  /** Those of them that read a topic, as far as the object knows them. */
+  count(topic: string): number {
+    return [...this.#sockets.values()].filter((reader) => reader.topic === topic).length;
+  }
+
   get watchers(): readonly TopicReader[] {
     return [...this.#sockets.values()].filter(({ presence }) => presence);
   }
 
-  /** What was there before the object slept goes on from where it stood. */
+  /** What was there before the object slept goes on from where it stood. Who cannot now, is to come again. */
   async wake(): Promise<void> {
-    const readers = this.#options.ctx
-      .getWebSockets()
-      .map((socket) => [socket, TopicReader.restored(this.#options.ctx, socket)] as const);
-    await this.#begin(readers, false);
+    const { ctx } = this.#options;
+    const readers = ctx.getWebSockets().map((socket) => [socket, TopicReader.restored(ctx, socket)] as const);
+    await Promise.allSettled(readers.map((reader) => this.#begin([reader], false)));
   }
 
   /** Opens a reader's socket, or says which relay has room for it. */
   async open(read: ReadRequest): Promise<Response> {
     const { ctx, spread } = this.#options;
-    if (ctx.getWebSockets().length >= spread.readers)
-      return new Response(null, { headers: { [RELAY_HEADER]: String(this.#relayWithRoom()) } });
+    const isFull = this.sockets >= spread.readers;
+    if (isFull && spread.relays === 0) throw new StoreUnavailable('the object has as many readers as it can have');
+    if (isFull) return new Response(null, { headers: { [RELAY_HEADER]: String(this.#relayWithRoom()) } });
     const [client, server] = socketPair();
     ctx.acceptWebSocket(server);
     await this.#begin([[server, TopicReader.of(ctx, server, read)]], true);
@@ -108,10 +127,20 @@ export class Audience {
   }
 
   hear(socket: WorkerSocket, message: unknown): void {
+    const reader = this.#sockets.get(socket);
     const taken = decodeTaken(message);
-    if (taken === undefined) return;
-    this.#sockets.get(socket)?.taken(taken);
-    this.settleSoon();
+    if (taken !== undefined) {
+      reader?.taken(taken);
+      this.settleSoon();
+      return;
+    }
+    const read = decodeExchange(message);
+    if (read !== undefined) void reader?.exchange(read, (before) => this.#exchange(read, before));
+  }
+
+  /** Ends the readers of a topic that is not served any more. */
+  end(topic: string): void {
+    for (const reader of this.#sockets.values()) if (reader.topic === topic) reader.end();
   }
 
   forget(socket: WorkerSocket): void {
@@ -162,7 +191,7 @@ export class Audience {
     while (told.words.length > 0 && failures < ATTEMPTS) {
       const words = told.words.splice(0);
       try {
-        this.noteRelay(relay, await this.#options.relay(topic, relay).told(words));
+        this.noteRelay(relay, (await this.#options.relay?.(topic, relay).told(words)) ?? 0);
         failures = 0;
       } catch (error) {
         failures += 1;
@@ -190,14 +219,21 @@ export class Audience {
     return this.#next;
   }
 
+  async #exchange({ events, caller }: ReadRequest, before: Subscription | undefined): Promise<Subscription> {
+    if (events === undefined) throw new TypeError('a reader of events is to read none');
+    const [subscription] = await this.#options.subscribe([{ request: events, caller, before }]);
+    if (subscription === undefined) throw new Error('a subscription is missing');
+    return subscription;
+  }
+
   async #begin(readers: readonly (readonly [WorkerSocket, TopicReader])[], isNew: boolean): Promise<void> {
     const reading = readers.flatMap(([, reader]) =>
-      reader.request === undefined ? [] : [{ reader, request: reader.request }],
+      reader.request === undefined ? [] : [{ reader, request: reader.request, caller: reader.caller }],
     );
     // Known before anything is awaited: one that closes meanwhile is to be found.
     for (const [socket, reader] of readers) this.#sockets.set(socket, reader);
     try {
-      const subscriptions = await this.#options.broker.subscribe(reading.map(({ request }) => request));
+      const subscriptions = await this.#options.subscribe(reading);
       const byReader = new Map(reading.map(({ reader }, index) => [reader, subscriptions[index]]));
       for (const [, reader] of readers) reader.begin(byReader.get(reader), isNew);
     } catch (error) {

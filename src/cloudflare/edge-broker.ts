@@ -6,6 +6,7 @@ import type { Appended } from '../store/store.ts';
 import { reach } from './away.ts';
 import { type Bindings, topicOf } from './bindings.ts';
 import { EdgeSubscription } from './edge-subscription.ts';
+import { openTopicSocket } from './topic-socket.ts';
 
 export interface EdgeBrokerOptions {
   readonly bindings: Bindings;
@@ -41,7 +42,14 @@ export function createEdgeBroker({
       return time;
     },
     async subscribe(requests: readonly SubscribeRequest[]): Promise<readonly Subscription[]> {
-      const opened = await Promise.allSettled(requests.map((request) => EdgeSubscription.open(bindings, request)));
+      const opened = await Promise.allSettled(
+        requests.map((request) =>
+          EdgeSubscription.open({
+            request,
+            connect: (events, observer) => openTopicSocket(bindings, { topic: request.topic, events }, observer),
+          }),
+        ),
+      );
       const failed = opened.find((each) => each.status === 'rejected');
       const subscriptions = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
       if (failed === undefined) return subscriptions;

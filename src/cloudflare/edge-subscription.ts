@@ -1,15 +1,19 @@
 /**
- * A subscription of a Worker: reads from the object of a topic by a WebSocket, and from where it stands again whenever that is lost.
+ * A subscription of a Worker: reads from an object by a WebSocket, and from where it stands again whenever that is lost.
  *
  * Nothing is lost or told twice by that: the object begins after the position that this has, and what it may tell again is left out. What
  * the subscriber is not ready for waits here, within the window that the object keeps to.
+ *
+ * A subscription may take the place of another on the same socket, so that its object knows what the reader holds: what was sent for the one
+ * before is handed on first.
  */
 import type { SubscribeRequest, Subscriber, Subscription } from '../broker/broker.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import { EventBatch } from '../protocol/event-batch.ts';
-import type { Bindings } from './bindings.ts';
-import { type TopicFrame, WINDOW } from './topic-frames.ts';
-import { openTopicSocket, type TopicSocket } from './topic-socket.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import { errorOf } from './read-refusal.ts';
+import { type ReadRequest, type TopicFrame, WINDOW } from './topic-frames.ts';
+import { HELLO_MS, type TopicSocket, type TopicSocketObserver } from './topic-socket.ts';
 
 /** Characters that the Worker takes before it says so: a part of the window, so that the object never waits for long. */
 const SAY_AFTER = WINDOW / 4;
@@ -19,14 +23,34 @@ const MOST_HELD = 4 * WINDOW;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2000;
 
+/** What is read, and where. */
+export interface EdgeRead {
+  readonly request: SubscribeRequest;
+  /** Opens a socket for it. @throws StoreUnavailable; other errors when it can never be */
+  readonly connect: (events: SubscribeRequest, observer: TopicSocketObserver) => Promise<TopicSocket>;
+  /** Told when it is not served any more. */
+  readonly onEnded?: () => void;
+}
+
+/** A socket's reader, which may change. */
+interface Line {
+  reader: EdgeSubscription | undefined;
+}
+
+/** Another way of reading that was asked for. */
+interface Exchange {
+  readonly read: EdgeRead;
+  readonly done: PromiseWithResolvers<EdgeSubscription>;
+}
+
 export class EdgeSubscription implements Subscription {
   readonly topic: string;
-  readonly #bindings: Bindings;
-  readonly #request: SubscribeRequest;
+  readonly #read: EdgeRead;
   #position: Cursor;
+  #line: Line | undefined;
   #socket: TopicSocket | undefined;
   #subscriber: Subscriber | undefined;
-  readonly #held: (readonly [frame: TopicFrame, size: number])[] = [];
+  #held: (readonly [frame: TopicFrame, size: number])[] = [];
   #heldSize = 0;
   /** Characters that were taken, and not said yet. */
   #taken = 0;
@@ -34,34 +58,51 @@ export class EdgeSubscription implements Subscription {
   #closed = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #retryMs = FIRST_RETRY_MS;
+  /** The one whose place this takes, until that is closed; and the one that takes the place of this. */
+  #before: EdgeSubscription | undefined;
+  #after: EdgeSubscription | undefined;
+  #exchanging: Exchange | undefined;
 
-  private constructor(bindings: Bindings, request: SubscribeRequest, position: Cursor) {
-    this.topic = request.topic;
-    this.#bindings = bindings;
-    this.#request = request;
+  private constructor(read: EdgeRead, position: Cursor) {
+    this.topic = read.request.topic;
+    this.#read = read;
     this.#position = position;
   }
 
-  /** @throws StoreUnavailable */
-  static async open(bindings: Bindings, request: SubscribeRequest): Promise<EdgeSubscription> {
-    // What comes before this is made waits for it.
-    let subscription: EdgeSubscription | undefined;
-    const socket = await openTopicSocket(
-      bindings,
-      { topic: request.topic, events: request },
-      {
-        frame: (frame, size) => subscription?.hear(frame, size),
-        lost: () => subscription?.lost(),
-      },
-    );
-    subscription = new EdgeSubscription(bindings, request, socket.position ?? { epoch: '', seq: 0 });
-    subscription.#socket = socket;
-    socket.start();
+  /** @throws StoreUnavailable; what `connect` throws */
+  static async open(read: EdgeRead): Promise<EdgeSubscription> {
+    // What comes before there is a subscription waits for it.
+    const line: Line = { reader: undefined };
+    const socket = await read.connect(read.request, observerOf(line));
+    const subscription = new EdgeSubscription(read, socket.position ?? { epoch: '', seq: 0 });
+    subscription.#attach(line, socket);
     return subscription;
   }
 
   get position(): Cursor {
-    return this.#position;
+    return this.#before?.position ?? this.#position;
+  }
+
+  /**
+   * Has the object read otherwise from now on.
+   * @param asked what it is told
+   * @returns what takes the place of this, to be started when this is closed
+   * @throws StoreUnavailable when the object cannot do that now; other errors when it never can
+   */
+  async succeed(read: EdgeRead, asked: ReadRequest): Promise<EdgeSubscription> {
+    if (this.#socket === undefined || this.#exchanging !== undefined || this.#closed)
+      throw new StoreUnavailable('the object cannot be reached');
+    const done = Promise.withResolvers<EdgeSubscription>();
+    this.#exchanging = { read, done };
+    this.#socket.exchange(asked);
+    // Whether it was done cannot be known then: the socket is let go of.
+    const late = setTimeout(() => this.lost(), HELLO_MS);
+    try {
+      return await done.promise;
+    } finally {
+      clearTimeout(late);
+      this.#exchanging = undefined;
+    }
   }
 
   get live(): boolean {
@@ -78,15 +119,22 @@ export class EdgeSubscription implements Subscription {
   }
 
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#socket?.close();
-    this.#held.length = 0;
+    if (this.#after !== undefined) this.#after.#takeOver(this);
+    this.#held = [];
   }
 
   hear(frame: TopicFrame, size: number): void {
     if (this.#closed) return;
     this.#retryMs = FIRST_RETRY_MS;
+    if (frame.kind === 'refused') this.#exchanging?.done.reject(errorOf(frame.refusal));
+    if (frame.kind === 'exchanged' && this.#exchanging !== undefined) {
+      this.#handOver(frame, size, this.#exchanging);
+      return;
+    }
     this.#held.push([frame, size]);
     this.#heldSize += size;
     this.#take();
@@ -97,12 +145,45 @@ export class EdgeSubscription implements Subscription {
   /** The socket is gone. */
   lost(): void {
     if (this.#closed) return;
+    if (this.#line !== undefined) this.#line.reader = undefined;
     this.#socket?.close();
     this.#socket = undefined;
-    this.#held.length = 0;
+    this.#held = [];
     this.#heldSize = 0;
     this.#taken = 0;
+    this.#exchanging?.done.reject(new StoreUnavailable('the socket was lost'));
     this.#reopenLater();
+  }
+
+  #attach(line: Line, socket: TopicSocket): void {
+    line.reader = this;
+    this.#line = line;
+    this.#socket = socket;
+    socket.start();
+  }
+
+  /** What comes from here on is for the one that takes the place of this. */
+  #handOver(frame: TopicFrame, size: number, { read, done }: Exchange): void {
+    const after = new EdgeSubscription(read, this.#position);
+    this.#after = after;
+    after.#before = this;
+    after.#line = this.#line;
+    after.#socket = this.#socket;
+    this.#line = undefined;
+    this.#socket = undefined;
+    if (after.#line !== undefined) after.#line.reader = after;
+    after.hear(frame, size);
+    done.resolve(after);
+  }
+
+  /** Takes over what the one before was not ready to hand on. */
+  #takeOver(before: EdgeSubscription): void {
+    const rest = before.#held.filter(([{ kind }]) => kind !== 'live');
+    this.#before = undefined;
+    this.#position = before.#position;
+    this.#held = [...rest, ...this.#held];
+    this.#heldSize += before.#heldSize;
+    this.#taken += before.#taken;
   }
 
   #reopenLater(): void {
@@ -117,24 +198,16 @@ export class EdgeSubscription implements Subscription {
       this.#reopenLater();
       return;
     }
-    const events: SubscribeRequest = { ...this.#request, start: { kind: 'cursor', cursors: [this.#position] } };
+    const events: SubscribeRequest = { ...this.#read.request, start: { kind: 'cursor', cursors: [this.position] } };
+    const line: Line = { reader: undefined };
     try {
-      const socket = await openTopicSocket(
-        this.#bindings,
-        { topic: this.topic, events },
-        {
-          frame: (frame, size) => this.hear(frame, size),
-          lost: () => this.lost(),
-        },
-      );
-      if (this.#closed) {
-        socket.close();
-        return;
-      }
-      this.#socket = socket;
-      socket.start();
-    } catch {
-      if (!this.#closed) this.#reopenLater();
+      const socket = await this.#read.connect(events, observerOf(line));
+      if (this.#closed) socket.close();
+      else this.#attach(line, socket);
+    } catch (error) {
+      if (this.#closed) return;
+      if (error instanceof StoreUnavailable) this.#reopenLater();
+      else this.#subscriber?.cutOff?.(this);
     }
   }
 
@@ -149,7 +222,8 @@ export class EdgeSubscription implements Subscription {
       this.#tell(frame, this.#subscriber);
     }
     if (this.#taken < SAY_AFTER) return;
-    this.#socket?.taken(this.#taken);
+    const socket = this.#after === undefined ? this.#socket : this.#after.#socket;
+    socket?.taken(this.#taken);
     this.#taken = 0;
   }
 
@@ -178,6 +252,15 @@ export class EdgeSubscription implements Subscription {
       case 'position':
         this.#move(frame.position);
         return;
+      case 'exchanged':
+        this.#position = frame.position ?? this.#position;
+        return;
+      case 'cut-off':
+        subscriber.cutOff?.(this);
+        return;
+      case 'ended':
+        this.#read.onEnded?.();
+        return;
     }
   }
 
@@ -204,4 +287,11 @@ export class EdgeSubscription implements Subscription {
   #move(position: Cursor): void {
     if (position.epoch !== this.#position.epoch || position.seq > this.#position.seq) this.#position = position;
   }
+}
+
+function observerOf(line: Line): TopicSocketObserver {
+  return {
+    frame: (frame, size) => line.reader?.hear(frame, size),
+    lost: () => line.reader?.lost(),
+  };
 }

@@ -5,6 +5,12 @@ export { SluiceGate } from './gate-object.ts';
 export { SluiceRelay } from './relay-object.ts';
 export { SluiceSystem } from './system-object.ts';
 export { SluiceTopic } from './topic-object.ts';
-export { createWorker, type SluiceWorker, type WorkerOptions } from './worker.ts';
+export {
+  createWorker,
+  type SluiceWorker,
+  type WorkerCollectionParts,
+  type WorkerCollections,
+  type WorkerOptions,
+} from './worker.ts';
 
 export default createWorker();

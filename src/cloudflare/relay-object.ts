@@ -57,7 +57,7 @@ export class SluiceRelay extends AudienceObject implements RelayMethods {
     });
     this.audience = new Audience({
       ctx,
-      broker: this.#broker,
+      subscribe: (readings) => this.#broker.subscribe(readings.map(({ request }) => request)),
       spread: spreadOf(env),
       relay: (topic, index) => relayOf(env, topic, `${this.#place?.path}/${index}`),
       onFault,

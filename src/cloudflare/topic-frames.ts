@@ -9,6 +9,7 @@ import type { SubscribeRequest } from '../broker/broker.ts';
 import type { Gap } from '../protocol/control.ts';
 import { type Cursor, formatCursor } from '../protocol/cursor.ts';
 import { EventBatch, LogEvent } from '../protocol/event-batch.ts';
+import type { Caller } from '../records/visibility.ts';
 import type { PresenceChange } from '../store/presence-store.ts';
 
 /** What a Worker wants to be told of a topic: sent with the request that opens the socket. */
@@ -18,6 +19,24 @@ export interface ReadRequest {
   readonly events?: SubscribeRequest | undefined;
   /** Who is there. */
   readonly presence?: boolean | undefined;
+  /** As whom a collection is read. */
+  readonly caller?: Caller | undefined;
+}
+
+/** Why an object cannot let something be read. */
+export type ReadRefusal =
+  | { readonly kind: 'unavailable' | 'view-too-large' }
+  | { readonly kind: 'invalid-filter'; readonly field: string };
+
+/** The header that carries a {@link ReadRefusal}, as JSON in ASCII. */
+export const REFUSAL_HEADER = 'Sluice-Refusal';
+
+export function encodeRefusal(refusal: ReadRefusal): string {
+  return encodeURIComponent(JSON.stringify(refusal));
+}
+
+export function decodeRefusal(header: string | null): ReadRefusal {
+  return header === null ? { kind: 'unavailable' } : JSON.parse(decodeURIComponent(header));
 }
 
 /** The header that carries a {@link ReadRequest}: JSON in UTF-8, as base64, since headers have no other characters. */
@@ -48,6 +67,12 @@ export type TopicFrame =
   | { readonly kind: 'live'; readonly position: Cursor }
   /** Nothing up to here was for this reader. */
   | { readonly kind: 'position'; readonly position: Cursor }
+  /** From here on it is read as another caller, or otherwise; or cannot be, and is read as before. */
+  | { readonly kind: 'exchanged'; readonly position?: Cursor | undefined }
+  | { readonly kind: 'refused'; readonly refusal: ReadRefusal }
+  /** What is read has outgrown a bound, or is not served any more: nothing more will come. */
+  | { readonly kind: 'cut-off' }
+  | { readonly kind: 'ended' }
   /** Who is there has changed: all that became of it after a revision, or only the newest revision, where that is too much. */
   | {
       readonly kind: 'presence';
@@ -115,6 +140,16 @@ export function encodeTaken(characters: number): string {
 /** @returns `undefined` when it is nothing that a Worker says */
 export function decodeTaken(message: unknown): number | undefined {
   return typeof message === 'string' && /^\d{1,9}$/.test(message) ? Number(message) : undefined;
+}
+
+/** What a Worker says: it wants to read otherwise from now on. */
+export function encodeExchange(read: ReadRequest): string {
+  return JSON.stringify(read);
+}
+
+/** @returns `undefined` when it is nothing that a Worker says */
+export function decodeExchange(message: unknown): ReadRequest | undefined {
+  return typeof message === 'string' && message.startsWith('{') ? JSON.parse(message) : undefined;
 }
 
 /** Characters of frames that may be under way to a reader that has not said that it took them. */

@@ -97,7 +97,7 @@ export class SluiceTopic extends AudienceObject implements TopicMethods {
     });
     this.audience = new Audience({
       ctx,
-      broker: this.#broker,
+      subscribe: (readings) => this.#broker.subscribe(readings.map(({ request }) => request)),
       spread: spreadOf(env),
       relay: (topic, index) => relayOf(env, topic, String(index)),
       onFault: (error) => console.error(error),

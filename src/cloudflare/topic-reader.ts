@@ -8,15 +8,17 @@ import type { SubscribeRequest, Subscriber, Subscription } from '../broker/broke
 import type { Gap } from '../protocol/control.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { EventBatch } from '../protocol/event-batch.ts';
+import type { Caller } from '../records/visibility.ts';
 import type { PresenceChanges } from '../store/presence-store.ts';
 import type { ObjectState, WorkerSocket } from './platform.ts';
+import { refusalOf } from './read-refusal.ts';
 import { attach, attached, type ReaderAttachment } from './reader-attachment.ts';
 import { encodeEvents, encodeFrame, isSamePlace, type ReadRequest, WINDOW } from './topic-frames.ts';
 
 export class TopicReader implements Subscriber {
   readonly #ctx: ObjectState;
   readonly #socket: WorkerSocket;
-  readonly #read: ReadRequest;
+  #read: ReadRequest;
   #subscription: Subscription | undefined;
   /** What the socket has attached; nothing before its first. */
   #attachment: ReaderAttachment | undefined;
@@ -55,6 +57,11 @@ export class TopicReader implements Subscriber {
     return this.#read.presence === true;
   }
 
+  /** As whom a collection is read. */
+  get caller(): Caller | undefined {
+    return this.#read.caller;
+  }
+
   /** What to subscribe to: from where it stands, else from where it wanted to begin. */
   get request(): SubscribeRequest | undefined {
     const { events } = this.#read;
@@ -84,6 +91,36 @@ export class TopicReader implements Subscriber {
     subscription?.start(this);
   }
 
+  /**
+   * Reads otherwise from now on.
+   * @param subscribe makes the subscription that takes the place of the one before, which is closed once there is one
+   */
+  async exchange(
+    read: ReadRequest,
+    subscribe: (before: Subscription | undefined) => Promise<Subscription>,
+  ): Promise<void> {
+    const before = this.#subscription;
+    let after: Subscription;
+    try {
+      after = await subscribe(before);
+    } catch (error) {
+      this.#send(encodeFrame({ kind: 'refused', refusal: refusalOf(error) }));
+      return;
+    }
+    if (this.#closed || this.#subscription !== before) {
+      after.close();
+      return;
+    }
+    before?.close();
+    this.#read = read;
+    this.#live = false;
+    this.#subscription = after;
+    this.#told = after.position;
+    this.#send(encodeFrame({ kind: 'exchanged', position: after.position }));
+    this.settle();
+    after.start(this);
+  }
+
   deliver(batch: EventBatch, subscription: Subscription): void {
     this.#send(encodeEvents(batch));
     this.#told = subscription.position;
@@ -98,6 +135,18 @@ export class TopicReader implements Subscriber {
     if (!this.#live) this.#send(encodeFrame({ kind: 'live', position }));
     this.#live = true;
     this.#told = position;
+  }
+
+  /** Part of `Subscriber`. */
+  cutOff(): void {
+    this.#send(encodeFrame({ kind: 'cut-off' }));
+    this.close();
+  }
+
+  /** What it reads is not served any more. */
+  end(): void {
+    this.#send(encodeFrame({ kind: 'ended' }));
+    this.close();
   }
 
   tellPresence(after: number, { revision, changes, forgotten }: PresenceChanges): void {
@@ -120,7 +169,7 @@ export class TopicReader implements Subscriber {
     }
     const before = this.#attachment;
     const isSame = position === undefined || isSamePlace(position, before?.position);
-    if (before !== undefined && isSame && before.live === this.#live) return;
+    if (before !== undefined && isSame && before.live === this.#live && before.read === this.#read) return;
     this.#attachment = { read: this.#read, position, live: this.#live };
     attach(this.#ctx, this.#socket, this.#attachment);
   }

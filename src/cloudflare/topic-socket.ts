@@ -1,15 +1,19 @@
-/** The Worker's end of the WebSocket to a topic's object. */
+/** The Worker's end of the WebSocket to an object that has readers. */
 import type { Cursor } from '../protocol/cursor.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { reach } from './away.ts';
 import { type Bindings, relayOf, topicOf } from './bindings.ts';
-import { closeSocket, watchSocket } from './platform.ts';
+import { closeSocket, type UpgradedResponse, watchSocket } from './platform.ts';
+import { errorOf } from './read-refusal.ts';
 import {
   decodeFrame,
+  decodeRefusal,
+  encodeExchange,
   encodeRead,
   encodeTaken,
   PATH_HEADER,
   READ_HEADER,
+  REFUSAL_HEADER,
   RELAY_HEADER,
   type ReadRequest,
   type TopicFrame,
@@ -29,11 +33,13 @@ export interface TopicSocket {
   start(): void;
   /** Says that so many characters were taken. */
   taken(characters: number): void;
+  /** Says what is to be read from now on. */
+  exchange(read: ReadRequest): void;
   close(): void;
 }
 
 /** How long an object may take to say where a reading begins, in ms. */
-const HELLO_MS = 10_000;
+export const HELLO_MS = 10_000;
 
 /** Relays on the way to one that has room. */
 const MOST_HOPS = 8;
@@ -52,16 +58,27 @@ async function open(bindings: Bindings, topic: string, headers: Readonly<Record<
   return response;
 }
 
-/** @throws StoreUnavailable */
+/** Opens a socket to the object of a topic. @throws StoreUnavailable */
 export async function openTopicSocket(
   bindings: Bindings,
   read: ReadRequest,
   observer: TopicSocketObserver,
 ): Promise<TopicSocket> {
-  const headers = { Upgrade: 'websocket', [READ_HEADER]: encodeRead(read) };
-  const response = await open(bindings, read.topic, headers);
+  return readFrom(await open(bindings, read.topic, readHeaders(read)), observer);
+}
+
+/** The headers of a request that opens a socket. */
+export function readHeaders(read: ReadRequest): Readonly<Record<string, string>> {
+  return { Upgrade: 'websocket', [READ_HEADER]: encodeRead(read) };
+}
+
+/**
+ * Reads from an object that has answered with a socket, or else with why it has not.
+ * @throws StoreUnavailable; what {@link errorOf} makes of another refusal
+ */
+export async function readFrom(response: UpgradedResponse, observer: TopicSocketObserver): Promise<TopicSocket> {
   const socket = response.webSocket;
-  if (!socket) throw new StoreUnavailable(`the object of a topic answered ${response.status}`);
+  if (!socket) throw errorOf(decodeRefusal(response.headers.get(REFUSAL_HEADER)));
   let waiting: (readonly [TopicFrame, number])[] | undefined = [];
   let isOver = false;
   let isClosed = false;
@@ -107,6 +124,7 @@ export async function openTopicSocket(
         if (isOver && !isClosed) observer.lost();
       },
       taken: (characters) => send(encodeTaken(characters)),
+      exchange: (read) => send(encodeExchange(read)),
       close() {
         isOver = true;
         isClosed = true;

@@ -6,9 +6,11 @@
 import { createTokenVerifier, type TokenVerifier } from '../auth/token-verifier.ts';
 import type { Config } from '../config/config.ts';
 import { type CallerLimiter, createCallerLimiter, DEFAULT_CALLER_LIMITS } from '../http/caller-limiter.ts';
+import type { OpenCollections } from '../http/live-collections.ts';
 import type { Log } from '../http/log.ts';
 import { createRealtime, type RealtimeOptions } from '../http/realtime.ts';
 import { problem } from '../protocol/problem.ts';
+import type { Store } from '../store/store.ts';
 import { type Bindings, settingsOf } from './bindings.ts';
 import { createConsoleLog } from './console-log.ts';
 import { createEdgeBroker } from './edge-broker.ts';
@@ -25,8 +27,30 @@ const MOST_SUBSCRIBERS = 1000;
 /** How long a stream may last, in ms: no request is cut while it is read, but a Worker is replaced now and then. */
 const STREAM_LIFE_MS = 30 * 60_000;
 
+/** What a request gives to its collections. */
+export interface WorkerCollectionParts {
+  readonly bindings: Bindings;
+  /** Where everything else is. */
+  readonly store: Store;
+  /** Keeps the request alive until something is done. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
+  /** Told how many read a topic. */
+  readonly onSubscribers: (topic: string, subscribers: number) => void;
+}
+
+/** Collections of a Worker: what `edgeCollections` of `sluice/cloudflare/collections` makes. */
+export interface WorkerCollections {
+  /** @throws Error that names what the deployment lacks */
+  check(env: object): void;
+  /** Opens them for one request. @returns them, and a store that knows their logs too */
+  open(parts: WorkerCollectionParts): { readonly store: Store; readonly collections: OpenCollections };
+}
+
 /** What an application may say besides the settings. */
-export type WorkerOptions = Pick<RealtimeOptions, 'policy' | 'events' | 'guard'>;
+export interface WorkerOptions extends Pick<RealtimeOptions, 'policy' | 'events' | 'guard'> {
+  /** Tables to be live resources. None unless told. */
+  readonly collections?: WorkerCollections;
+}
 
 export interface SluiceWorker {
   fetch(request: Request, env: Bindings, ctx: ExecutionContext): Promise<Response>;
@@ -40,7 +64,7 @@ export interface SluiceWorker {
  * export default createWorker({ events: { 'chat:*': { said: z.object({ text: z.string() }) } } });
  * ```
  */
-export function createWorker(options: WorkerOptions = {}): SluiceWorker {
+export function createWorker({ collections: tables, ...options }: WorkerOptions = {}): SluiceWorker {
   const remembered = createRemembered();
   const subscribers = new Map<string, number>();
   const metrics = createIsolateMetrics();
@@ -58,6 +82,7 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
   function configure(env: Bindings) {
     if (configured?.env === env) return configured;
     const config = settingsOf(env);
+    tables?.check(env);
     configured = {
       env,
       config,
@@ -91,16 +116,26 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
       const waitUntil = (work: Promise<unknown>) => ctx.waitUntil(work);
       const presence = createEdgePresence({ bindings: env, hear: (signal) => bus.hear(signal) });
       const bus = createEdgeBus({ bindings: env, node, waitUntil, follow: presence.follow, onFault });
-      const store = createEdgeStore({
+      const onSubscribers = (topic: string, count: number) => {
+        if (subscribers.size >= MOST_SUBSCRIBERS) subscribers.clear();
+        subscribers.set(topic, count);
+      };
+      const objects = createEdgeStore({
         bindings: env,
         remembered,
         presence: presence.store,
         clock: Date.now,
-        onSubscribers(topic, count) {
-          if (subscribers.size >= MOST_SUBSCRIBERS) subscribers.clear();
-          subscribers.set(topic, count);
-        },
+        onSubscribers,
       });
+      const { store, collections } = tables?.open({
+        bindings: env,
+        store: objects,
+        waitUntil,
+        onSubscribers,
+      }) ?? {
+        store: objects,
+        collections: undefined,
+      };
       const broker = createEdgeBroker({
         bindings: env,
         clock: Date.now,
@@ -111,6 +146,7 @@ export function createWorker(options: WorkerOptions = {}): SluiceWorker {
       });
       const realtime = createRealtime({
         ...options,
+        ...(collections && { collections }),
         store,
         bus,
         broker,

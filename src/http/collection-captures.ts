@@ -17,7 +17,6 @@ export interface CapturesFound {
 }
 
 export class CollectionCaptures {
-  readonly #database: Database;
   readonly #collections: readonly Collection[];
   #targets: ReadonlyMap<number, readonly RelayTarget[]> = new Map();
   /** The table's own capture comes first. */
@@ -25,8 +24,7 @@ export class CollectionCaptures {
   /** What was found last, as text. */
   #seen = '';
 
-  constructor(database: Database, collections: readonly Collection[]) {
-    this.#database = database;
+  constructor(collections: readonly Collection[]) {
     this.#collections = collections;
   }
 
@@ -41,11 +39,11 @@ export class CollectionCaptures {
   }
 
   /** Looks which captures there are. @throws StoreUnavailable */
-  async find(): Promise<CapturesFound> {
+  async find(database: Database): Promise<CapturesFound> {
     const wanted = wantedCaptures(this.#collections);
     const tables = [...new Set(wanted.map(({ table }) => table))];
     type Row = { readonly table: string; readonly id: number; readonly since: string };
-    const rows = await this.#database.query<Row>(FIND, [tables]);
+    const rows = await database.query<Row>(FIND, [tables]);
     const ids = new Map(rows.map(({ table, id }) => [table, id]));
     const seen = JSON.stringify(rows);
     const byCollection = new Map<string, readonly number[]>();
@@ -55,7 +53,7 @@ export class CollectionCaptures {
       const [own] = found;
       if (own === undefined || found.length < all.length) continue;
       // Before its changes are moved: they belong into the log that begins here.
-      if (seen !== this.#seen) await keepContinuous(this.#database, collection.name, own, [...new Set(found)]);
+      if (seen !== this.#seen) await keepContinuous(database, collection.name, own, [...new Set(found)]);
       byCollection.set(collection.name, found);
     }
     const targets = new Map<number, RelayTarget[]>();

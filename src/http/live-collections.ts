@@ -2,8 +2,8 @@
  * The collections of a node, put together: records to read and write, the relay that moves their changes into the log, and the
  * streams that read them there.
  */
-import type { Principal } from '../auth/principal.ts';
-import type { LocalBroker } from '../broker/local-broker.ts';
+import type { Broker } from '../broker/broker.ts';
+import { LocalBroker } from '../broker/local-broker.ts';
 import { createRelay, type Relay } from '../capture/relay.ts';
 import type { Defines } from '../protocol/definition.ts';
 import { checkDefinitions } from '../records/check-definition.ts';
@@ -14,14 +14,13 @@ import { installRowSecurity } from '../records/install-row-security.ts';
 import { RecordStreams } from '../records/record-streams.ts';
 import { createRecords, type Records } from '../records/records.ts';
 import { readTableFacts } from '../records/table-facts.ts';
-import { fingerprint } from '../records/visibility.ts';
 import type { InsertOf, PatchOf, RecordOf, ReplaceOf } from '../records/wire-types.ts';
 import type { Database, Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
-import { callerOf } from './caller.ts';
 import { CollectionCaptures } from './collection-captures.ts';
 import type { Log } from './log.ts';
+import { ServedCollections } from './served-collections.ts';
 
 export interface LiveCollectionsOptions {
   readonly store: PostgresStore;
@@ -34,20 +33,25 @@ export interface LiveCollectionsOptions {
   readonly onFault: (error: unknown) => void;
   /** Ends the streams of a collection that cannot be served for now. */
   readonly endStreams: (collection: string) => void;
+  /** See `RelayOptions`. */
+  readonly onRest?: (() => void) | undefined;
+  readonly busyMs?: number | undefined;
 }
 
 /** What an app gives to its collections. */
-export type CollectionParts = Pick<LiveCollectionsOptions, 'broker' | 'node' | 'log' | 'onFault' | 'endStreams'> & {
+export type CollectionParts = Pick<LiveCollectionsOptions, 'node' | 'log' | 'onFault' | 'endStreams'> & {
   readonly store: Store;
+  readonly broker: Broker;
 };
 
 /** Opens the collections of an app: what `createRealtime` takes. */
-export type OpenCollections = (parts: CollectionParts) => LiveCollections;
+export type OpenCollections = (parts: CollectionParts) => ServedCollections;
 
 /**
  * Makes tables live resources of an app.
  *
- * @returns what `createRealtime` takes as `collections`. It throws `TypeError` unless the store is in Postgres or PGlite
+ * @returns what `createRealtime` takes as `collections`. It throws `TypeError` unless the store is in Postgres or PGlite, and the broker in this
+ *   process
  * @example
  * createRealtime({ store, collections: liveCollections([orders, customers]) })
  */
@@ -55,14 +59,15 @@ export function liveCollections<const Collections extends readonly Collection[]>
   collections: Collections,
   { listen }: Pick<LiveCollectionsOptions, 'listen'> = {},
 ): OpenCollections & Defines<{ readonly collections: TypesOf<Collections[number]> }> {
-  return ({ store, ...parts }) => {
+  return ({ store, broker, ...parts }) => {
     if (!isPostgresStore(store)) throw new TypeError('collections need a store in Postgres or PGlite');
-    return new LiveCollections({ ...parts, store, collections, listen });
+    if (!(broker instanceof LocalBroker)) throw new TypeError('collections need the broker of this process');
+    return new LiveCollections({ ...parts, store, broker, collections, listen });
   };
 }
 
 /** The types of collections by their names. */
-type TypesOf<Known extends Collection> = {
+export type TypesOf<Known extends Collection> = {
   readonly [Each in Known as Each['name']]: Each extends Collection<infer Table>
     ? {
         readonly record: RecordOf<Table>;
@@ -99,28 +104,26 @@ export class RowSecurityLacks extends Error {
   readonly code = 'row-security-lacks';
 }
 
-export class LiveCollections {
+export class LiveCollections extends ServedCollections {
   readonly records: Records;
   readonly #options: LiveCollectionsOptions;
-  readonly #relay: Relay;
+  #relay: Relay;
   readonly #captures: CollectionCaptures;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #streams: RecordStreams | undefined;
+  /** Whether changes are to be moved, and whether they are. */
+  #isWanted = false;
+  #isMoving = false;
+  #settling: Promise<void> = Promise.resolve();
 
   constructor(options: LiveCollectionsOptions) {
-    const { store, node, log, broker, listen, onFault } = options;
+    super(options.collections);
+    const { store, onFault } = options;
     const collections = options.collections.map((collection) => guardScope(collection, onFault));
     this.#options = { ...options, collections };
-    this.#captures = new CollectionCaptures(store.database, collections);
-    this.#relay = createRelay({
-      store,
-      targets: () => this.#captures.targets,
-      node,
-      log,
-      onMoved: (topic, batch) => broker.moved(topic, batch),
-      listen,
-    });
+    this.#captures = new CollectionCaptures(collections);
+    this.#relay = this.#createRelay();
     this.records = createRecords({
       database: store.database,
       collections,
@@ -144,10 +147,16 @@ export class LiveCollections {
    * @throws StoreUnavailable; DefinitionMismatch, NotCaptured, RowSecurityLacks when the database is not as it must be
    */
   async start(): Promise<void> {
+    await this.open();
+    await this.wake();
+  }
+
+  /** The first half of {@link start}: streams can be opened, and nothing is moved for them yet. @throws as that does */
+  async open(): Promise<void> {
     const { store, collections, broker, onFault } = this.#options;
     if (collections.some(({ visibility }) => visibility.kind === 'rls')) await requireRowSecurity(store.database);
     await checkDefinitions(store.database, collections);
-    const { missing } = await this.#captures.find();
+    const { missing } = await this.#captures.find(store.database);
     if (missing.length > 0) throw new NotCaptured(missing);
     const streamed = await Promise.all(
       collections.map(async (collection) => {
@@ -166,39 +175,73 @@ export class LiveCollections {
       now: () => performance.now(),
       onFault,
     });
-    this.#relay.start();
-    this.#timer = setTimeout(() => void this.#watch(), WATCH_MS);
   }
 
-  /** Whether the topic is a collection. */
-  has(topic: string): boolean {
-    return this.records.find(topic) !== undefined;
+  /** Moves changes, and watches the captures, from now on; where it does so already, at once. */
+  async wake(): Promise<void> {
+    if (this.#closed) return;
+    this.#isWanted = true;
+    await this.#settle();
+    this.#relay.kick();
   }
 
-  /** Whether Postgres decides who may read the topic, and no grant is needed. */
-  isDecidedByPostgres(topic: string): boolean {
-    return this.records.find(topic)?.decidedByPostgres === true;
+  /** Moves no changes any more, and holds no timer, until {@link wake}. What was asked for is still answered, and streams stay. */
+  async rest(): Promise<void> {
+    this.#isWanted = false;
+    await this.#settle();
   }
 
-  /** Whether one sees other rows of the topic than the other. */
-  seesOtherwise(topic: string, one: Principal, other: Principal): boolean {
-    const collection = this.#options.collections.find(({ name }) => name === topic);
-    if (collection === undefined) return false;
-    return fingerprint(collection.visibility, callerOf(one)) !== fingerprint(collection.visibility, callerOf(other));
+  /** One change after the other: a lease has to be given up before it can be taken again. */
+  #settle(): Promise<void> {
+    this.#settling = this.#settling.then(async () => {
+      if (this.#isWanted === this.#isMoving) return;
+      this.#isMoving = this.#isWanted;
+      if (this.#isMoving) {
+        this.#relay = this.#createRelay();
+        this.#relay.start();
+        this.#planWatch();
+      } else {
+        clearTimeout(this.#timer);
+        await this.#relay.close();
+      }
+    });
+    return this.#settling;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
     await this.#streams?.close();
-    await this.#relay.close();
+    await this.rest();
   }
 
-  /** Looks whether the tables are still captured. */
+  #createRelay(): Relay {
+    const { store, node, log, broker, listen, onRest, busyMs } = this.#options;
+    return createRelay({
+      store,
+      targets: () => this.#captures.targets,
+      node,
+      log,
+      onMoved: (topic, batch) => broker.moved(topic, batch),
+      listen,
+      onRest,
+      busyMs,
+    });
+  }
+
   async #watch(): Promise<void> {
-    const { log, onFault, endStreams } = this.#options;
+    await this.look();
+    if (this.#isMoving) this.#planWatch();
+  }
+
+  #planWatch(): void {
+    this.#timer = setTimeout(() => void this.#watch(), WATCH_MS);
+  }
+
+  /** Looks once whether the tables are still captured, and ends the streams of those that are not. */
+  async look(): Promise<void> {
+    const { store, log, onFault, endStreams } = this.#options;
     try {
-      const { missing, lost } = await this.#captures.find();
+      const { missing, lost } = await this.#captures.find(store.database);
       for (const name of lost) {
         log.error(
           { collection: name, tables: missing },
@@ -210,7 +253,6 @@ export class LiveCollections {
       // While the database is away, nothing is captured that nobody is told of.
       if (!(error instanceof StoreUnavailable)) onFault(error);
     }
-    if (!this.#closed) this.#timer = setTimeout(() => void this.#watch(), WATCH_MS);
   }
 
   #drained<Result>(name: string, work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
@@ -226,7 +268,7 @@ export class LiveCollections {
 }
 
 /** @throws RowSecurityLacks with what is to be run, where the server may not run it itself */
-async function requireRowSecurity(database: Database): Promise<void> {
+export async function requireRowSecurity(database: Database): Promise<void> {
   const installed = await installRowSecurity(database);
   if (installed.ok) return;
   throw new RowSecurityLacks(`rls() needs roles and functions that this server may not create. Run:

@@ -45,7 +45,7 @@ export interface RealtimeOptions extends AppOptions {
   readonly store?: Store;
   /** How nodes wake each other. None unless told. Closed by `close`. */
   readonly bus?: Bus;
-  /** What publishes and subscribes. Topics in this process over `store` and `bus` unless told; any other cannot have `collections`. */
+  /** What publishes and subscribes. Topics in this process over `store` and `bus` unless told; with any other, `liveCollections` cannot be. */
   readonly broker?: Broker;
   /** Counts what callers do. By `callerLimits`, and of this app alone, unless told. */
   readonly callers?: CallerLimiter;
@@ -166,7 +166,6 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       observer: { ...observer, onFault },
     });
   const local = broker instanceof LocalBroker ? broker : undefined;
-  if (!local && options.collections) throw new TypeError('collections need the broker of this process');
   const wheel = new TimerWheel(onFault, clock);
   const {
     onDelivery = () => undefined,
@@ -209,16 +208,14 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     onRevoked: (matches) => streams.revoke(matches),
   });
   const calls = createCalls({ bus, node, onFault });
-  const collections =
-    local &&
-    options.collections?.({
-      store,
-      broker: local,
-      node,
-      log,
-      onFault,
-      endStreams: (topic) => streams.endTopic(topic),
-    });
+  const collections = options.collections?.({
+    store,
+    broker,
+    node,
+    log,
+    onFault,
+    endStreams: (topic) => streams.endTopic(topic),
+  });
   const subscriptions = createSubscriptions(broker, collections);
   const credentials = createCredentials(options.auth ?? {}, { store, clock, revocations, onFault });
   const task = createRetentionTask({

@@ -12,9 +12,9 @@ import type { Store } from '../store/store.ts';
 import type { Audit, AuditReader } from './audit.ts';
 import type { CallerLimiter } from './caller-limiter.ts';
 import type { EventTypes } from './event-definitions.ts';
-import type { LiveCollections } from './live-collections.ts';
 import type { Log } from './log.ts';
 import type { OpenStreams } from './open-streams.ts';
+import type { ServedCollections } from './served-collections.ts';
 import type { StreamControl } from './stream-control.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -28,7 +28,7 @@ export interface Services {
   /** Tells the other nodes to look for revocations. */
   readonly announceRevocation: () => void;
   /** Tables as resources, where there are any. */
-  readonly collections: LiveCollections | undefined;
+  readonly collections: ServedCollections | undefined;
   readonly subscriptions: Subscriptions;
   /** Who is at topics, where the store keeps it. */
   readonly presence: Presence | undefined;

@@ -10,9 +10,9 @@ import type { SubscribeRequest } from '../broker/broker.ts';
 import type { Calls } from '../bus/calls.ts';
 import type { Presence } from '../presence/presence.ts';
 import { type StreamTopic, streamInfoSchema, streamTopicSchema } from '../protocol/schemas.ts';
-import type { LiveCollections } from './live-collections.ts';
 import { watchMembers } from './open-stream.ts';
 import type { OpenStream, OpenStreams } from './open-streams.ts';
+import type { ServedCollections } from './served-collections.ts';
 import { subscribeRequest } from './starting-point.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -64,7 +64,7 @@ const outcomeSchema = z.union([
 export interface StreamControlOptions {
   readonly streams: OpenStreams;
   readonly subscriptions: Subscriptions;
-  readonly collections: LiveCollections | undefined;
+  readonly collections: ServedCollections | undefined;
   readonly presence: Presence | undefined;
   readonly rights: Rights;
   readonly calls: Calls;

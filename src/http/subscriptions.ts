@@ -3,8 +3,8 @@ import type { Principal } from '../auth/principal.ts';
 import type { Broker, SubscribeRequest, Subscription } from '../broker/broker.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { callerOf } from './caller.ts';
-import type { LiveCollections } from './live-collections.ts';
 import { ProblemError } from './problem-error.ts';
+import type { ServedCollections } from './served-collections.ts';
 
 export interface Subscriptions {
   /**
@@ -25,7 +25,7 @@ export interface Subscriptions {
   ): Promise<readonly Subscription[]>;
 }
 
-export function createSubscriptions(broker: Broker, collections: LiveCollections | undefined): Subscriptions {
+export function createSubscriptions(broker: Broker, collections: ServedCollections | undefined): Subscriptions {
   const isCollection = ({ topic }: SubscribeRequest) => collections?.has(topic) === true;
 
   return {

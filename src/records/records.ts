@@ -21,7 +21,7 @@ import type { Conflict, Found, Listed, Recounted, Refusal, Unchanged, Written } 
 import { createPageTokens } from './page-token.ts';
 import { createPast } from './read-past.ts';
 import { readRecord } from './read-record.ts';
-import { createTableCatalog } from './table-catalog.ts';
+import { createTableCatalog, type TableCatalog } from './table-catalog.ts';
 import type { Caller } from './visibility.ts';
 import type { WireRecord } from './wire-types.ts';
 import { createWriting } from './write-records.ts';
@@ -120,6 +120,8 @@ export interface RecordsOptions {
   readonly kick: () => void;
   /** 32 random bytes, the same on every node: they seal the tokens of pages. */
   readonly secret: () => Promise<Uint8Array>;
+  /** What is known of tables. Read from the database, and kept as long as this, unless told. */
+  readonly catalog?: TableCatalog;
   /** Without it, a `Base-Version` other than the current one is answered as a conflict without a base. */
   readonly versionAt?: VersionAt;
 }
@@ -133,7 +135,7 @@ export function createRecords(options: RecordsOptions): Records {
   const { database, collections } = options;
   const byName = new Map(collections.map((collection) => [collection.name, collection]));
   if (byName.size < collections.length) throw new TypeError('two collections have one name');
-  const catalog = createTableCatalog(database);
+  const { catalog = createTableCatalog(database) } = options;
   const list = createListing({ ...options, catalog, tokens: createPageTokens(options.secret) });
   const writing = createWriting({ ...options, catalog });
   const past = createPast({ ...options, catalog });

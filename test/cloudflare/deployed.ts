@@ -1,4 +1,6 @@
 /** The Worker and its objects in workerd, as `wrangler deploy` would put them on Cloudflare. */
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { Miniflare } from 'miniflare';
 import { bundleWorker } from '../support/worker-bundle.ts';
 
@@ -19,6 +21,10 @@ export interface DeployOptions {
   readonly writesPerTenSeconds?: number;
   /** The entry, below the root of the project. */
   readonly entry?: string;
+  /** The database of collections, where the entry has any. */
+  readonly database?: string;
+  /** Told each line that the Worker and its objects write to the console. */
+  readonly onLine?: (line: string) => void;
 }
 
 const bundles = new Map<string, ReturnType<typeof bundleWorker>>();
@@ -29,6 +35,8 @@ export async function deploy({
   port = 0,
   writesPerTenSeconds,
   entry = 'src/cloudflare/index.ts',
+  database,
+  onLine,
 }: DeployOptions): Promise<Deployed> {
   const bundle = bundles.get(entry) ?? bundleWorker(entry);
   bundles.set(entry, bundle);
@@ -36,7 +44,7 @@ export async function deploy({
   const worker = new Miniflare({
     modules: [{ type: 'ESModule', path: 'worker.mjs', contents: code }],
     compatibilityDate: '2026-01-01',
-    compatibilityFlags: ['enable_request_signal'],
+    compatibilityFlags: ['enable_request_signal', ...(database === undefined ? [] : ['nodejs_compat'])],
     host: '127.0.0.1',
     port,
     bindings: settings,
@@ -45,7 +53,14 @@ export async function deploy({
       SLUICE_SYSTEM: { className: 'SluiceSystem', useSQLite: true },
       SLUICE_GATES: { className: 'SluiceGate', useSQLite: true },
       SLUICE_RELAYS: { className: 'SluiceRelay', useSQLite: true },
+      ...(database !== undefined && { SLUICE_COLLECTIONS: { className: 'SluiceCollections', useSQLite: true } }),
     },
+    ...(database !== undefined && { hyperdrives: { HYPERDRIVE: withPassword(database) } }),
+    ...(onLine !== undefined && {
+      handleRuntimeStdio(...streams: readonly Readable[]) {
+        for (const stream of streams) createInterface(stream).on('line', onLine);
+      },
+    }),
     ...(writesPerTenSeconds !== undefined && {
       ratelimits: { SLUICE_RATE_LIMITER: { namespace_id: '1001', simple: { limit: writesPerTenSeconds, period: 10 } } },
     }),
@@ -53,4 +68,11 @@ export async function deploy({
   });
   const url = (await worker.ready).href.replace(/\/$/, '');
   return { url, worker, close: () => worker.dispose() };
+}
+
+/** Miniflare wants one, whether the server does or not. */
+function withPassword(database: string): string {
+  const url = new URL(database);
+  if (url.password === '') url.password = 'none';
+  return url.href;
 }

@@ -10,7 +10,7 @@ import { installRowSecurity } from '../../src/records/install-row-security.ts';
 import { connectPostgres } from '../../src/store/postgres/postgres-js.ts';
 import { createPostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { SECRET, signHs256 } from '../auth/issuer.ts';
-import { createDatabase } from '../support/postgres-database.ts';
+import { createDatabase, type TestDatabase } from '../support/postgres-database.ts';
 
 export interface System {
   /** Speaks to the database beside the server. */
@@ -41,7 +41,18 @@ interface Node {
   readonly port: number;
 }
 
-export async function openSystem({ schema, captured, collections }: SystemOptions): Promise<System> {
+export function signToken(claims: Readonly<Record<string, unknown>>): Promise<string> {
+  return signHs256({ ...claims, sluice: { subscribe: ['**'], publish: ['**'] } });
+}
+
+/** Ends the connections of stores, whatever they are at. */
+export async function cutConnections({ sql }: TestDatabase): Promise<void> {
+  await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE application_name = 'sluice' AND datname = current_database()`;
+}
+
+/** Makes a database with tables that are captured. */
+export async function openTables({ schema, captured }: Omit<SystemOptions, 'collections'>): Promise<TestDatabase> {
   const database = await createDatabase();
   const setup = await connectPostgres({ url: database.url });
   await createPostgresStore(setup);
@@ -53,6 +64,11 @@ export async function openSystem({ schema, captured, collections }: SystemOption
     if (!added.ok) throw new Error(JSON.stringify(added.findings));
   }
   await setup.close();
+  return database;
+}
+
+export async function openSystem({ schema, captured, collections }: SystemOptions): Promise<System> {
+  const database = await openTables({ schema, captured });
   const faults: unknown[] = [];
   const log = {
     isLevelEnabled: () => false,
@@ -86,11 +102,8 @@ export async function openSystem({ schema, captured, collections }: SystemOption
     url: database.url,
     faults,
     port: (node) => nodes[node]!.port,
-    token: (claims) => signHs256({ ...claims, sluice: { subscribe: ['**'], publish: ['**'] } }),
-    async cutConnections() {
-      await database.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                         WHERE application_name = 'sluice' AND datname = current_database()`;
-    },
+    token: signToken,
+    cutConnections: () => cutConnections(database),
     async restartNode(index) {
       const old = nodes[index]!;
       old.listener.destroy();

@@ -7,7 +7,8 @@
  * the files of a stopped cluster, put back later, is in the same place: `docs/guides/deployment.md` says what to do then.)
  *
  * A database can only be put back while nobody is connected, so the place is looked at when connecting, and again after a
- * connection was lost. A new identity that another node gave is noticed by `refresh`.
+ * connection was lost. Behind a pool that hides lost connections it is looked at again and again instead. A new identity that another node
+ * gave is noticed by `refresh`.
  */
 import { StoreUnavailable } from '../store.ts';
 import type { Database } from './database.ts';
@@ -24,15 +25,28 @@ const READ = 'SELECT value FROM sluice.meta WHERE name = $1';
 const BEGIN = 'INSERT INTO sluice.meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING';
 const RENEW = 'UPDATE sluice.meta SET value = $2 WHERE name = $1 AND value = $3';
 
+/** An identity as it is remembered beyond a connection. */
+export interface RememberedIdentity {
+  id: string;
+  /** When it was confirmed, ms since 1970; 0 when it never was. */
+  confirmed: number;
+}
+
+/** How long an identity is believed without another look, where nobody would hear of a lost connection, in ms. */
+const BELIEVED_MS = 5000;
+
 export class LogIdentity {
   readonly #database: Database;
+  readonly #remembered: RememberedIdentity | undefined;
   #id = '';
   #suspect = true;
   #losses = 0;
   #looking: Promise<void> | undefined;
 
-  private constructor(database: Database) {
+  private constructor(database: Database, remembered?: RememberedIdentity) {
     this.#database = database;
+    this.#remembered = remembered;
+    this.#id = remembered?.id ?? '';
   }
 
   /** @throws StoreUnavailable */
@@ -40,6 +54,15 @@ export class LogIdentity {
     const identity = new LogIdentity(database);
     await identity.#confirm();
     return identity;
+  }
+
+  /**
+   * An identity that is confirmed with the first statement, unless it was confirmed shortly before, and from then on every few seconds: for
+   * a database behind a pool that hides lost connections.
+   * @param remembered brought up to date with each look
+   */
+  static remembered(database: Database, remembered: RememberedIdentity): LogIdentity {
+    return new LogIdentity(database, remembered);
   }
 
   /** The identity as it was when it was last confirmed. */
@@ -52,11 +75,16 @@ export class LogIdentity {
     const { lanes, query, transaction, tidy, losses, close } = this.#database;
     const certain = async <Result>(ask: () => Promise<Result>): Promise<Result> => {
       try {
-        if (losses !== undefined && losses() !== this.#losses) this.#suspect = true;
+        const believed = this.#remembered;
+        if (believed !== undefined) this.#suspect = Date.now() - believed.confirmed >= BELIEVED_MS;
+        else if (losses !== undefined && losses() !== this.#losses) this.#suspect = true;
         if (this.#suspect || this.#looking !== undefined) await this.#confirm();
         return await ask();
       } catch (error) {
-        if (error instanceof StoreUnavailable) this.#suspect = true;
+        if (error instanceof StoreUnavailable) {
+          this.#suspect = true;
+          if (this.#remembered !== undefined) this.#remembered.confirmed = 0;
+        }
         throw error;
       }
     };
@@ -95,7 +123,10 @@ export class LogIdentity {
         else {
           const [id = '', kept = ''] = row.value.split(' ');
           this.#id = id;
-          if (isSamePlace(kept, place)) return;
+          if (isSamePlace(kept, place)) {
+            if (this.#remembered !== undefined) Object.assign(this.#remembered, { id, confirmed: Date.now() });
+            return;
+          }
           await this.#database.query(RENEW, [NAME, fresh, row.value]);
         }
       }

@@ -1,14 +1,7 @@
-/**
- * Bringing the schema up to date. The migrations in `drizzle/` are applied by drizzle's migrator, which is loaded only when there is
- * something to apply: loading it takes longer than all the rest of a start.
- */
-import type { Database } from './database.ts';
+/** The migrations, for drizzle's migrators. */
 
-/** Where the migrations are: the folder `drizzle/` of this package, beside `src/` and `dist/` alike. */
+/** Where they are: the folder `drizzle/` of this package, beside `src/` and `dist/` alike. */
 export const MIGRATIONS: string = decodeURIComponent(new URL('../../../drizzle', import.meta.url).pathname);
-
-/** The newest migration: its time in `drizzle/meta/_journal.json`. */
-export const NEWEST_MIGRATION = 1795656902713;
 
 /** How drizzle's migrators are told of them. */
 export const MIGRATION_CONFIG = {
@@ -16,14 +9,3 @@ export const MIGRATION_CONFIG = {
   migrationsSchema: 'sluice',
   migrationsTable: 'migrations',
 };
-
-/** Whether every migration was applied. A schema that is newer than this code counts as up to date. */
-export async function isUpToDate(query: Database['query']): Promise<boolean> {
-  // Asked in two steps, because a question to a table that is not there would be an error.
-  const [table] = await query<{ readonly there: boolean }>(
-    "SELECT to_regclass('sluice.migrations') IS NOT NULL AS there",
-  );
-  if (!table?.there) return false;
-  const [newest] = await query<{ readonly at: number | null }>('SELECT max(created_at) AS at FROM sluice.migrations');
-  return (newest?.at ?? 0) >= NEWEST_MIGRATION;
-}

@@ -1,7 +1,8 @@
 /** Postgres inside this process, over PGlite: the embedded default. One connection; the directory belongs to one process. */
 import { PGlite } from '@electric-sql/pglite';
 import { classify, type Database, type Parameter, type Transaction, type TransactionOptions } from './database.ts';
-import { isUpToDate, MIGRATION_CONFIG } from './migrations.ts';
+import { MIGRATION_CONFIG } from './migrations.ts';
+import { isUpToDate } from './schema-version.ts';
 
 // PGlite has no background processes, so nobody vacuums; the rule is that of Postgres's own autovacuum.
 const UNTIDY = `

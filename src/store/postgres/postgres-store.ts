@@ -5,7 +5,7 @@ import type { Revocation, RevocationStore, Store } from '../store.ts';
 import { createPostgresAudit } from './audit.ts';
 import type { Database } from './database.ts';
 import { commitAppends, PostgresLog } from './log.ts';
-import { LogIdentity } from './log-identity.ts';
+import { LogIdentity, type RememberedIdentity } from './log-identity.ts';
 import { createPostgresPresence } from './presence.ts';
 
 export interface PostgresStoreOptions {
@@ -27,7 +27,23 @@ export async function createPostgresStore(
   carrier: Database,
   options: PostgresStoreOptions = {},
 ): Promise<PostgresStore> {
-  const identity = await LogIdentity.of(carrier);
+  return storeOf(await LogIdentity.of(carrier), options);
+}
+
+/**
+ * Makes a store of a database behind a pool that hides lost connections. Asks nothing before it is asked: epochs are known once a statement was
+ * run.
+ * @param remembered which log it is, as far as that is known
+ */
+export function createPooledStore(
+  carrier: Database,
+  remembered: RememberedIdentity,
+  options: PostgresStoreOptions = {},
+): PostgresStore {
+  return storeOf(LogIdentity.remembered(carrier, remembered), options);
+}
+
+function storeOf(identity: LogIdentity, options: PostgresStoreOptions): PostgresStore {
   const { database } = identity;
   const groupCommit = createGroupCommit({
     commit: (appends) => commitAppends(database, identity, appends),
