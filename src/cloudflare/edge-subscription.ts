@@ -55,6 +55,8 @@ export class EdgeSubscription implements Subscription {
   /** Characters that were taken, and not said yet. */
   #taken = 0;
   #live = false;
+  /** Whether a gap was told last. */
+  #isAfterGap = false;
   #closed = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #retryMs = FIRST_RETRY_MS;
@@ -228,9 +230,12 @@ export class EdgeSubscription implements Subscription {
   }
 
   #tell(frame: TopicFrame, subscriber: Subscriber): void {
+    const isAfterGap = this.#isAfterGap;
+    this.#isAfterGap = frame.kind === 'gap';
     switch (frame.kind) {
       case 'events': {
-        const batch = this.#unseen(frame.batch);
+        // A view that tells of a gap tells what it can of the same stretch.
+        const batch = isAfterGap ? frame.batch : this.#unseen(frame.batch);
         if (batch === undefined) return;
         // An ephemeral event has no place: a subscription that conflates may still be behind it.
         if (batch.after !== batch.last) this.#position = { epoch: batch.epoch, seq: batch.last };

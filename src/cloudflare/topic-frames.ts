@@ -7,7 +7,7 @@
 
 import type { SubscribeRequest } from '../broker/broker.ts';
 import type { Gap } from '../protocol/control.ts';
-import { type Cursor, formatCursor } from '../protocol/cursor.ts';
+import { type Cursor, formatCursor, parseCursor } from '../protocol/cursor.ts';
 import { EventBatch, LogEvent } from '../protocol/event-batch.ts';
 import type { Caller } from '../records/visibility.ts';
 import type { PresenceChange } from '../store/presence-store.ts';
@@ -98,7 +98,11 @@ export function encodeEvents(batch: EventBatch): string {
   const { topic, epoch, after, last, events } = batch;
   const head: EventsHead = { kind: 'events', topic, epoch, after, last };
   let frame = JSON.stringify(head);
-  for (const { seq, id, json } of events) frame += `\n${seq} ${json.slice(openingOf(id).length)}`;
+  for (const { seq, id, json } of events) {
+    // Of a view's steps that are not to be resumed at, the ids are of no log.
+    const place = id === undefined || id.startsWith(`${epoch}-`) ? seq : id;
+    frame += `\n${place} ${json.slice(openingOf(id).length)}`;
+  }
   frames.set(batch, frame);
   return frame;
 }
@@ -121,8 +125,9 @@ export function decodeFrame(text: string): TopicFrame {
 function batchOf({ topic, epoch, after, last }: EventsHead, lines: readonly string[]): EventBatch {
   const events = lines.map((line) => {
     const space = line.indexOf(' ');
-    const seq = Number(line.slice(0, space));
-    return new LogEvent(seq === 0 ? undefined : { epoch, seq }, '', line.slice(space + 1));
+    const place = line.slice(0, space);
+    const cursor = place.includes('-') ? parseCursor(place) : { epoch, seq: Number(place) };
+    return new LogEvent(place === '0' ? undefined : cursor, '', line.slice(space + 1));
   });
   return new EventBatch(topic, epoch, after, last, events);
 }

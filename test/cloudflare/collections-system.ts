@@ -35,7 +35,8 @@ export async function openWorkerSystem({
         CAPTURE_INTERVAL: '100ms',
         ...settings,
       },
-      onLine: (line) => faults.push(line),
+      // What is told of a fault besides is indented.
+      onLine: (line) => void (/^[\s}]/.test(line) || faults.push(line)),
     });
   let running = await start();
   return {

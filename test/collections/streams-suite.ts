@@ -316,7 +316,7 @@ export function streamsSuite(name: string, open: () => Promise<System>): void {
       expect(await removeCapture(database, 'risky')).toMatchObject({ ok: true });
       await system.sql`DELETE FROM risky`;
       await until('the stream is ended', () => blocks.some(({ event }) => event === '$close'), 10_000);
-      expect((await ask('collections/risky')).status).toBe(503);
+      await until('it is not served', async () => (await ask('collections/risky')).status === 503);
       expect(await addCapture(database, 'risky')).toMatchObject({ ok: true });
       await until('it is served', async () => (await ask('collections/risky')).ok, 10_000);
       const again: Block[] = [];

@@ -35,9 +35,6 @@ export interface CollectionsMethods {
   readers(collection: string): Promise<number>;
 }
 
-/** The class of an object, as the runtime makes it. */
-export type CollectionsClass = new (ctx: ObjectState, env: CollectionBindings) => AudienceObject & CollectionsMethods;
-
 /** How soon the alarm comes while nobody reads, in ms: what waits then waits in the database. */
 const IDLE_MS = 60_000;
 /** How often logs are tidied, and how often it is looked whether queries are cached, in ms. */
@@ -48,186 +45,184 @@ const PATIENCE_MS = 2000;
 /** The platform lets an object have 32,768 sockets. */
 const MOST_READERS = 32_000;
 
-/** @param collections all that there are */
-export function collectionsObject(collections: readonly Collection[]): CollectionsClass {
-  const names = collections.map(({ name }) => name);
+export class CollectionsObject extends AudienceObject<CollectionBindings> implements CollectionsMethods {
+  protected readonly audience: Audience;
+  readonly #collections: readonly Collection[];
+  readonly #names: readonly string[];
+  readonly #settings: Settings;
+  readonly #intervalMs: number;
+  /** What it works with, until it sleeps. */
+  #node: Promise<CollectionsNode> | undefined;
+  /** The same, as soon as readers can be subscribed. */
+  #opened: CollectionsNode | undefined;
+  #failed: { readonly error: unknown; readonly until: number } | undefined;
+  #database: Database | undefined;
+  #tidied = 0;
 
-  return class SluiceCollections extends AudienceObject<CollectionBindings> implements CollectionsMethods {
-    protected readonly audience: Audience;
-    readonly #settings: Settings;
-    readonly #intervalMs: number;
-    /** What it works with, until it sleeps. */
-    #node: Promise<CollectionsNode> | undefined;
-    /** The same, as soon as readers can be subscribed. */
-    #opened: CollectionsNode | undefined;
-    #failed: { readonly error: unknown; readonly until: number } | undefined;
-    #database: Database | undefined;
-    #tidied = 0;
+  /** @param collections all that there are */
+  constructor(ctx: ObjectState, env: CollectionBindings, collections: readonly Collection[]) {
+    super(ctx, env);
+    this.#collections = collections;
+    this.#names = collections.map(({ name }) => name);
+    this.#settings = settingsOf(env);
+    this.#intervalMs = captureIntervalOf(env);
+    ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID');
+    this.audience = new Audience({
+      ctx,
+      subscribe: (readings) => this.#subscribe(readings),
+      spread: { readers: MOST_READERS, relays: 0 },
+      onFault: (error) => console.error(error),
+    });
+    answerPings(ctx);
+  }
 
-    constructor(ctx: ObjectState, env: CollectionBindings) {
-      super(ctx, env);
-      this.#settings = settingsOf(env);
-      this.#intervalMs = captureIntervalOf(env);
-      ctx.storage.sql.exec(
-        'CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID',
-      );
-      this.audience = new Audience({
-        ctx,
-        subscribe: (readings) => this.#subscribe(readings),
-        spread: { readers: MOST_READERS, relays: 0 },
-        onFault: (error) => console.error(error),
-      });
-      answerPings(ctx);
-    }
-
-    /** Opens a reader's socket. */
-    async fetch(request: Request): Promise<Response> {
-      const header = request.headers.get(READ_HEADER);
-      if (header === null || request.headers.get('Upgrade') !== 'websocket') return new Response(null, { status: 400 });
-      try {
-        await this.#up();
-        const response = await this.audience.open(decodeRead(header));
-        await this.#planAlarm();
-        return response;
-      } catch (error) {
-        return new Response(null, { status: 503, headers: { [REFUSAL_HEADER]: encodeRefusal(refusalOf(error)) } });
-      }
-    }
-
-    async kick(): Promise<void> {
+  /** Opens a reader's socket. */
+  async fetch(request: Request): Promise<Response> {
+    const header = request.headers.get(READ_HEADER);
+    if (header === null || request.headers.get('Upgrade') !== 'websocket') return new Response(null, { status: 400 });
+    try {
+      await this.#up();
+      const response = await this.audience.open(decodeRead(header));
       await this.#planAlarm();
-      const { live } = await this.#up();
-      await live.wake();
+      return response;
+    } catch (error) {
+      return new Response(null, { status: 503, headers: { [REFUSAL_HEADER]: encodeRefusal(refusalOf(error)) } });
     }
+  }
 
-    async moved(): Promise<void> {
-      const { broker } = await this.#up();
-      await broker.checkTails();
-    }
+  async kick(): Promise<void> {
+    await this.#planAlarm();
+    const { live } = await this.#up();
+    await live.wake();
+  }
 
-    async isReady(): Promise<boolean> {
-      await this.#planAlarm();
-      try {
-        await this.#up();
-        return true;
-      } catch {
-        return false;
-      }
-    }
+  async moved(): Promise<void> {
+    const { broker } = await this.#up();
+    await broker.checkTails();
+  }
 
-    async readers(collection: string): Promise<number> {
-      return this.audience.count(collection);
+  async isReady(): Promise<boolean> {
+    await this.#planAlarm();
+    try {
+      await this.#up();
+      return true;
+    } catch {
+      return false;
     }
+  }
 
-    /** What a reader says may need what it was reading with. */
-    override async webSocketMessage(...heard: Parameters<AudienceObject['webSocketMessage']>): Promise<void> {
-      if (this.#node === undefined) await this.#up().catch(() => undefined);
-      super.webSocketMessage(...heard);
-    }
+  async readers(collection: string): Promise<number> {
+    return this.audience.count(collection);
+  }
 
-    /** Looks for what others did, and lets go of what has had its time. */
-    async alarm(): Promise<void> {
-      try {
-        await this.#look();
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) console.error(error);
-      }
-      await this.#planAlarm();
-    }
+  /** What a reader says may need what it was reading with. */
+  override async webSocketMessage(...heard: Parameters<AudienceObject['webSocketMessage']>): Promise<void> {
+    if (this.#node === undefined) await this.#up().catch(() => undefined);
+    super.webSocketMessage(...heard);
+  }
 
-    async #look(): Promise<void> {
-      const database = this.#connected();
-      const { waiting, ends } = await lookAtDatabase(database, names);
-      const isTidyingDue = Date.now() - this.#tidied >= TIDY_MS;
-      const isAsleep = this.#node === undefined;
-      if (isAsleep && !waiting && !isTidyingDue && (this.audience.sockets === 0 || ends === this.#fact('ends'))) return;
-      const { live, broker, retention } = await this.#up();
-      await live.look();
-      await broker.checkTails();
-      if (waiting) await live.wake();
-      this.#note('ends', ends);
-      if (!isTidyingDue) return;
-      this.#tidied = Date.now();
-      await retention.run();
+  /** Looks for what others did, and lets go of what has had its time. */
+  async alarm(): Promise<void> {
+    try {
+      await this.#look();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) console.error(error);
     }
+    await this.#planAlarm();
+  }
 
-    /** What it works with, and its readers where they stood. @throws StoreUnavailable */
-    #up(): Promise<CollectionsNode> {
-      if (this.#failed !== undefined && this.#failed.until > Date.now()) return Promise.reject(this.#failed.error);
-      this.#node ??= this.#open().catch((error: unknown) => {
-        this.#node = undefined;
-        const isAway = error instanceof StoreUnavailable;
-        // What is wrong is the operator's to read.
-        if (!isAway) console.error(error);
-        const unavailable = isAway ? error : new StoreUnavailable('the collections are not ready', { cause: error });
-        this.#failed = { error: unavailable, until: Date.now() + PATIENCE_MS };
-        throw unavailable;
-      });
-      return this.#node;
-    }
+  async #look(): Promise<void> {
+    const database = this.#connected();
+    const { waiting, ends } = await lookAtDatabase(database, this.#names);
+    const isTidyingDue = Date.now() - this.#tidied >= TIDY_MS;
+    const isAsleep = this.#node === undefined;
+    if (isAsleep && !waiting && !isTidyingDue && (this.audience.sockets === 0 || ends === this.#fact('ends'))) return;
+    const { live, broker, retention } = await this.#up();
+    await live.look();
+    await broker.checkTails();
+    if (waiting) await live.wake();
+    this.#note('ends', ends);
+    if (!isTidyingDue) return;
+    this.#tidied = Date.now();
+    await retention.run();
+  }
 
-    async #open(): Promise<CollectionsNode> {
-      const database = this.#connected();
-      await this.#requireUncached(database);
-      const node = await openCollectionsNode({
-        database,
-        collections,
-        settings: this.#settings,
-        log: createConsoleLog(this.#settings.logLevel),
-        onRest: () => void node.live.rest(),
-        onFlush: () => this.audience.settleSoon(),
-        endStreams: (collection) => this.audience.end(collection),
-        onFault: (error) => console.error(error),
-      });
-      this.#opened = node;
-      // Before anything is moved: of what goes out of sight afterwards they can be told.
-      await this.audience.wake();
-      return node;
-    }
+  /** What it works with, and its readers where they stood. @throws StoreUnavailable */
+  #up(): Promise<CollectionsNode> {
+    if (this.#failed !== undefined && this.#failed.until > Date.now()) return Promise.reject(this.#failed.error);
+    this.#node ??= this.#open().catch((error: unknown) => {
+      this.#node = undefined;
+      const isAway = error instanceof StoreUnavailable;
+      // What is wrong is the operator's to read.
+      if (!isAway) console.error(error);
+      const unavailable = isAway ? error : new StoreUnavailable('the collections are not ready', { cause: error });
+      this.#failed = { error: unavailable, until: Date.now() + PATIENCE_MS };
+      throw unavailable;
+    });
+    return this.#node;
+  }
 
-    async #subscribe(readings: readonly Reading[]): Promise<readonly Subscription[]> {
-      const streams = this.#opened?.live.streams;
-      if (streams === undefined) throw new StoreUnavailable('the collections are not ready');
-      const subscribed = await Promise.allSettled(
-        readings.map(async ({ request, caller, before }) => {
-          if (caller === undefined) throw new TypeError('a reader of a collection is nobody');
-          const outcome = await streams.subscribe(caller, request, before);
-          if (outcome.kind === 'invalid-filter') throw new FilterMisfit(outcome.field);
-          return outcome.subscription;
-        }),
-      );
-      const failed = subscribed.find((each) => each.status === 'rejected');
-      const subscriptions = subscribed.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-      if (failed === undefined) return subscriptions;
-      for (const subscription of subscriptions) subscription.close();
-      throw failed.reason;
-    }
+  async #open(): Promise<CollectionsNode> {
+    const database = this.#connected();
+    await this.#requireUncached(database);
+    const node = await openCollectionsNode({
+      database,
+      collections: this.#collections,
+      settings: this.#settings,
+      log: createConsoleLog(this.#settings.logLevel),
+      onRest: () => void node.live.rest(),
+      onFlush: () => this.audience.settleSoon(),
+      endStreams: (collection) => this.audience.end(collection),
+      onFault: (error) => console.error(error),
+    });
+    this.#opened = node;
+    // Before anything is moved: of what goes out of sight afterwards they can be told.
+    await this.audience.wake();
+    return node;
+  }
 
-    async #requireUncached(database: Database): Promise<void> {
-      if (Date.now() - Number(this.#fact('uncached') ?? 0) < UNCACHED_MS) return;
-      await requireUncached(database);
-      this.#note('uncached', String(Date.now()));
-    }
+  async #subscribe(readings: readonly Reading[]): Promise<readonly Subscription[]> {
+    const streams = this.#opened?.live.streams;
+    if (streams === undefined) throw new StoreUnavailable('the collections are not ready');
+    const subscribed = await Promise.allSettled(
+      readings.map(async ({ request, caller, before }) => {
+        if (caller === undefined) throw new TypeError('a reader of a collection is nobody');
+        const outcome = await streams.subscribe(caller, request, before);
+        if (outcome.kind === 'invalid-filter') throw new FilterMisfit(outcome.field);
+        return outcome.subscription;
+      }),
+    );
+    const failed = subscribed.find((each) => each.status === 'rejected');
+    const subscriptions = subscribed.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    if (failed === undefined) return subscriptions;
+    for (const subscription of subscriptions) subscription.close();
+    throw failed.reason;
+  }
 
-    #connected(): Database {
-      this.#database ??= openHyperdrive(this.env.HYPERDRIVE.connectionString);
-      return this.#database;
-    }
+  async #requireUncached(database: Database): Promise<void> {
+    if (Date.now() - Number(this.#fact('uncached') ?? 0) < UNCACHED_MS) return;
+    await requireUncached(database);
+    this.#note('uncached', String(Date.now()));
+  }
 
-    async #planAlarm(): Promise<void> {
-      const time = Date.now() + (this.audience.sockets > 0 ? this.#intervalMs : IDLE_MS);
-      const planned = await this.ctx.storage.getAlarm();
-      if (planned === null || planned > time) await this.ctx.storage.setAlarm(time);
-    }
+  #connected(): Database {
+    this.#database ??= openHyperdrive(this.env.HYPERDRIVE.connectionString);
+    return this.#database;
+  }
 
-    #fact(name: string): string | undefined {
-      const { sql } = this.ctx.storage;
-      return sql.exec<{ value: string }>('SELECT value FROM facts WHERE name = ?', name).toArray()[0]?.value;
-    }
+  async #planAlarm(): Promise<void> {
+    const time = Date.now() + (this.audience.sockets > 0 ? this.#intervalMs : IDLE_MS);
+    const planned = await this.ctx.storage.getAlarm();
+    if (planned === null || planned > time) await this.ctx.storage.setAlarm(time);
+  }
 
-    #note(name: string, value: string): void {
-      if (this.#fact(name) === value) return;
-      this.ctx.storage.sql.exec('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)', name, value);
-    }
-  };
+  #fact(name: string): string | undefined {
+    const { sql } = this.ctx.storage;
+    return sql.exec<{ value: string }>('SELECT value FROM facts WHERE name = ?', name).toArray()[0]?.value;
+  }
+
+  #note(name: string, value: string): void {
+    if (this.#fact(name) === value) return;
+    this.ctx.storage.sql.exec('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)', name, value);
+  }
 }

@@ -5,12 +5,16 @@ import type { Collection } from '../../records/collection.ts';
 import { openHyperdrive } from '../../store/postgres/hyperdrive.ts';
 import { createPooledStore } from '../../store/postgres/postgres-store.ts';
 import { reach } from '../away.ts';
+import type { ObjectState } from '../platform.ts';
 import type { WorkerCollections } from '../worker.ts';
-import { collectionBindingsOf, collectionsOf } from './bindings.ts';
-import { type CollectionsClass, collectionsObject } from './collections-object.ts';
+import { type CollectionBindings, collectionBindingsOf, collectionsOf } from './bindings.ts';
+import { CollectionsObject } from './collections-object.ts';
 import { rememberTables } from './remembered-tables.ts';
 import { RequestCollections } from './request-collections.ts';
 import { createRoutedLog } from './routed-log.ts';
+
+/** The class of an object, as the runtime makes it. */
+export type CollectionsClass = new (ctx: ObjectState, env: CollectionBindings) => CollectionsObject;
 
 export interface EdgeCollections extends WorkerCollections {
   /** The class of the object that has their readers, to be exported. */
@@ -37,14 +41,16 @@ export function edgeCollections<const Collections extends readonly Collection[]>
   if (new Set(names).size < names.length) throw new TypeError('two collections have one name');
   const remembered = rememberTables(collections);
   return {
-    SluiceCollections: collectionsObject(collections),
+    SluiceCollections: class SluiceCollections extends CollectionsObject {
+      constructor(ctx: ObjectState, env: CollectionBindings) {
+        super(ctx, env, collections);
+      }
+    },
     check: (env) => void collectionBindingsOf(env),
     open({ bindings: env, store, waitUntil, onSubscribers }) {
       const bindings = collectionBindingsOf(env);
       const postgres = createPooledStore(openHyperdrive(bindings.HYPERDRIVE.connectionString), remembered.identity);
-      const log = {
-        ...createRoutedLog(names, postgres.log, store.log),
-      };
+      const log = createRoutedLog(names, postgres.log, store.log);
       return {
         store: {
           ...store,

@@ -1,3 +1,3 @@
 /** Collections on Cloudflare, over Hyperdrive (`sluice/cloudflare/collections`). */
-export type { CollectionsClass, CollectionsMethods } from './collections-object.ts';
-export { type EdgeCollections, edgeCollections } from './edge-collections.ts';
+export type { CollectionsMethods, CollectionsObject } from './collections-object.ts';
+export { type CollectionsClass, type EdgeCollections, edgeCollections } from './edge-collections.ts';
