@@ -1,6 +1,4 @@
 /** The Worker and its objects in workerd, as `wrangler deploy` would put them on Cloudflare. */
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { Miniflare } from 'miniflare';
 import { bundleWorker } from '../support/worker-bundle.ts';
 
@@ -23,8 +21,6 @@ export interface DeployOptions {
   readonly entry?: string;
   /** The database of collections, where the entry has any. */
   readonly database?: string;
-  /** Told each line that the Worker and its objects write to the console. */
-  readonly onLine?: (line: string) => void;
 }
 
 const bundles = new Map<string, ReturnType<typeof bundleWorker>>();
@@ -36,7 +32,6 @@ export async function deploy({
   writesPerTenSeconds,
   entry = 'src/cloudflare/index.ts',
   database,
-  onLine,
 }: DeployOptions): Promise<Deployed> {
   const bundle = bundles.get(entry) ?? bundleWorker(entry);
   bundles.set(entry, bundle);
@@ -56,11 +51,6 @@ export async function deploy({
       ...(database !== undefined && { SLUICE_COLLECTIONS: { className: 'SluiceCollections', useSQLite: true } }),
     },
     ...(database !== undefined && { hyperdrives: { HYPERDRIVE: withPassword(database) } }),
-    ...(onLine !== undefined && {
-      handleRuntimeStdio(...streams: readonly Readable[]) {
-        for (const stream of streams) createInterface(stream).on('line', onLine);
-      },
-    }),
     ...(writesPerTenSeconds !== undefined && {
       ratelimits: { SLUICE_RATE_LIMITER: { namespace_id: '1001', simple: { limit: writesPerTenSeconds, period: 10 } } },
     }),

@@ -1,7 +1,7 @@
 /** A deployment in workerd as a process of its own, to be killed: PORT, DIR, and the settings are in the environment. */
 import { deploy } from './deployed.ts';
 
-const { PORT, DIR, ENTRY, PATH: _, ...env } = process.env;
+const { PORT, DIR, ENTRY, DATABASE, PATH: _, ...env } = process.env;
 const settings = Object.fromEntries(
   Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
 );
@@ -10,4 +10,5 @@ await deploy({
   port: Number(PORT),
   ...(DIR !== undefined && { dir: DIR }),
   ...(ENTRY !== undefined && { entry: ENTRY }),
+  ...(DATABASE !== undefined && { database: DATABASE }),
 });

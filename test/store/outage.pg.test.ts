@@ -117,6 +117,34 @@ describe.skipIf((await findPostgres()) === undefined)('a store whose database go
     });
   }
 
+  it('answers whole after connections were lost in the middle of an answer', async () => {
+    const database = await connectPostgres({ url: made.url, connections: 2 });
+    const ask = async (n: number) => {
+      for (;;) {
+        try {
+          return await database.query('SELECT $1::int AS n', [n]);
+        } catch (error) {
+          if (!(error instanceof StoreUnavailable)) throw error;
+        }
+      }
+    };
+    const large = 'SELECT n, pg_sleep(CASE WHEN n % 1000 = 0 THEN 0.01 ELSE 0 END) FROM generate_series(1, $1::int) n';
+    const halves = Promise.allSettled([1, 2].map(() => database.query(large, [100_000])));
+    await until('both are answered in part', async () => {
+      const [row] = await made.sql`SELECT count(*)::int AS n FROM pg_stat_activity
+                                     WHERE datname = current_database() AND wait_event = 'PgSleep'`;
+      return row?.['n'] === 2;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await made.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE application_name = 'sluice' AND datname = current_database() AND pid <> pg_backend_pid()`;
+    expect((await halves).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    const answers = [];
+    for (let n = 0; n < 6; n += 1) answers.push(await ask(n));
+    expect(answers.map((rows) => Array.from(rows, (row) => row))).toEqual([0, 1, 2, 3, 4, 5].map((n) => [{ n }]));
+    await database.close();
+  });
+
   it('does not dial without a pause while its connections are closed before they begin', async () => {
     await append(store.log, freshTopic(), bodies(1));
     proxy.hangUp();

@@ -152,8 +152,14 @@ export class RequestCollections extends ServedCollections {
         hopeMs: HOPE_MS,
         alone: (move) => move(),
         onEmpty: () => undefined,
+        // One that does not hear of it sees it at its alarm.
         onMoved: ({ batches }) => {
-          if (batches.length > 0) waitUntil(collectionsOf(bindings).moved().catch(parts.onFault));
+          if (batches.length > 0)
+            waitUntil(
+              collectionsOf(bindings)
+                .moved()
+                .catch(() => undefined),
+            );
         },
         onUnreadable: (error) =>
           parts.log.error({ error, capture: error.capture }, 'a change cannot be read, and its table waits'),
@@ -165,12 +171,12 @@ export class RequestCollections extends ServedCollections {
 
   /** One kick after the other: the object looks as soon as it comes. */
   #kick(): void {
-    const { bindings, waitUntil, parts } = this.#options;
+    const { bindings, waitUntil } = this.#options;
     if (this.#kicking !== undefined) return;
     this.#kicking = collectionsOf(bindings)
       .kick()
-      // The alarm comes to it all the same.
-      .catch(parts.onFault)
+      // One that cannot be reached now is woken by its alarm.
+      .catch(() => undefined)
       .finally(() => {
         this.#kicking = undefined;
       });

@@ -19,7 +19,10 @@ export interface PoolOptions {
   readonly timeoutMs?: number;
   /** Seconds after which a connection that nobody uses is closed. 60 unless told. */
   readonly idleSeconds?: number;
-  /** Whether statements are kept prepared by their connection, where they do not vary. They are unless told. */
+  /**
+   * Whether statements are kept prepared by their connection, where they do not vary, and may follow each other on it without waiting for
+   * answers. They are unless told: behind a pool that gives out connections by transaction, neither may be.
+   */
   readonly prepare?: boolean;
   /** Dials, in place of postgres.js: see its option `socket`. */
   readonly socket?: ((address: never) => unknown) | undefined;
@@ -66,6 +69,21 @@ function readArray(type: string): (text: string) => readonly unknown[] {
     );
 }
 
+/**
+ * Has a statement be alone on its connection until it is answered: the driver asks this of what it has written, as it does for its own `begin`. It
+ * would send the question of the next statement after it at once, and ask for the answer without ending its turn; a pool that sees the
+ * first one's turn end gives the connection to another, who then gets that answer.
+ */
+const ALONE: object = { onexecute: () => false };
+
+/**
+ * The rows of an answer. The driver counts on from those that came before a connection was lost in the middle of an answer, so that the first
+ * answer on its successor begins with holes.
+ */
+function whole<Row>(rows: readonly Row[]): readonly Row[] {
+  return rows.length > 0 && !(0 in rows) ? rows.filter(() => true) : rows;
+}
+
 interface Pool {
   readonly sql: postgres.Sql;
   /** When it last answered, on the monotonic clock; `undefined` before the first answer. */
@@ -98,10 +116,11 @@ export function openPostgresPool(options: PoolOptions): PostgresPool {
     try {
       const rows = used.sql.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], {
         prepare: prepare && !varies,
+        ...(!prepare && ALONE),
       });
       const answer = (await within(timeoutMs, rows)) as unknown as readonly Row[];
       used.answered = performance.now();
-      return answer;
+      return whole(answer);
     } catch (error) {
       // The driver's own errors are of other classes: this one is the time-out.
       if (error instanceof StoreUnavailable && used.answered !== undefined && used.answered <= begun) retire(used);
@@ -135,7 +154,7 @@ export function openPostgresPool(options: PoolOptions): PostgresPool {
                   });
                   const answer = await within(timeoutMs, rows);
                   used.answered = performance.now();
-                  return answer as never;
+                  return whole(answer as never);
                 } catch (error) {
                   if (isConnectionLoss(error)) fail(error);
                   if (error instanceof StoreUnavailable && used.answered !== undefined && used.answered <= begun)
@@ -174,7 +193,10 @@ function isConnectionLoss(error: unknown): boolean {
   return code.startsWith('CONNECTION_') || code === 'ECONNRESET' || code === 'EPIPE' || /^57P0|^25P03/.test(code);
 }
 
-function openPool({ url, connections = 10, idleSeconds = 60, socket }: PoolOptions, onLoss: () => void): Pool {
+function openPool(
+  { url, connections = 10, idleSeconds = 60, prepare = true, socket }: PoolOptions,
+  onLoss: () => void,
+): Pool {
   const sql = postgres(url, {
     // Bringing the schema up to date takes two.
     max: Math.max(2, connections),
@@ -182,6 +204,8 @@ function openPool({ url, connections = 10, idleSeconds = 60, socket }: PoolOptio
     // A database that comes back is found within a second, however long it was away.
     backoff: (attempt: number) => Math.min(0.1 * 2 ** attempt, 1),
     idle_timeout: idleSeconds,
+    // The driver's own statements, such as `commit`, go by this.
+    prepare,
     onnotice: () => undefined,
     onclose: onLoss,
     connection: { application_name: 'sluice' },
