@@ -99,7 +99,9 @@ const IDLE_MARK_MS = 1000;
 
 export function createRelay(options: RelayOptions): Relay {
   const { store, log, clock = () => performance.now(), random = Math.random, busyMs = BUSY_MS } = options;
-  const { onRest = () => undefined } = options;
+  const onRest = () => {
+    if (!closed) options.onRest?.();
+  };
   const { database, epochOf } = store;
   const lease = new RelayLease(database, `${options.node} ${crypto.randomUUID()}`);
   const floor = new OutboxFloor(database, clock);

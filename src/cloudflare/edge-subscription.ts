@@ -30,6 +30,11 @@ export interface EdgeRead {
   readonly connect: (events: SubscribeRequest, observer: TopicSocketObserver) => Promise<TopicSocket>;
   /** Told when it is not served any more. */
   readonly onEnded?: () => void;
+  /**
+   * Whether every gap is told on. Of a log, one that ends where the reader stands already says nothing; of a view, it says that the reader may
+   * hold what the view does not know of.
+   */
+  readonly everyGap?: boolean;
 }
 
 /** A socket's reader, which may change. */
@@ -244,7 +249,7 @@ export class EdgeSubscription implements Subscription {
       }
       case 'gap':
         // Of what was told already nothing is missing: the object began from an older place.
-        if (frame.gap.reason !== 'ahead' && this.#has(frame.position)) return;
+        if (this.#read.everyGap !== true && frame.gap.reason !== 'ahead' && this.#has(frame.position)) return;
         this.#position = frame.position;
         subscriber.gap(frame.gap, this);
         return;

@@ -10,6 +10,7 @@ import type { SubscribeRequest } from '../broker/broker.ts';
 import type { Calls } from '../bus/calls.ts';
 import type { Presence } from '../presence/presence.ts';
 import { type StreamTopic, streamInfoSchema, streamTopicSchema } from '../protocol/schemas.ts';
+import { StoreUnavailable } from '../store/store.ts';
 import { watchMembers } from './open-stream.ts';
 import type { OpenStream, OpenStreams } from './open-streams.ts';
 import type { ServedCollections } from './served-collections.ts';
@@ -217,7 +218,13 @@ export function createStreamControl({
 
   calls.serve('stream', async (body) => {
     const request = requestSchema.safeParse(body);
-    return request.success ? here(request.data) : { kind: 'unavailable' };
+    if (!request.success) return { kind: 'unavailable' };
+    try {
+      return await here(request.data);
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return { kind: 'unavailable' };
+      throw error;
+    }
   });
   calls.serve('streams', async () => infos());
 

@@ -13,36 +13,59 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** What the platform allows for the start, in ms of CPU, with room for a slower machine ("Workers limits", startup time: 1 s). */
 const START_MS = 400;
 
-let bundle: WorkerBundle;
-let dir: string;
+/** The Worker as it is, and one with collections. */
+const ENTRIES = [
+  {
+    name: 'of the Worker',
+    entry: 'src/cloudflare/index.ts',
+    imports: /^cloudflare:workers$/,
+    foreign:
+      /^src\/(node|cli|client|react|query|widget|capture|cloudflare\/collections)\/|node_modules\/(@hono\/node-server|pino|prom-client|postgres|drizzle-orm|@electric-sql|commander)\//,
+  },
+  {
+    name: 'of a Worker with collections',
+    entry: 'test/cloudflare/stream-tables-worker.ts',
+    imports: /^(cloudflare:(workers|sockets)|node:(buffer|events|stream))$/,
+    // What opens sessions: for locks, to listen, to migrate.
+    foreign:
+      /^src\/(node|cli|client|react|query|widget)\/|^src\/(bus\/postgres|store\/postgres\/(postgres-js|pglite|migrations))\.ts$|node_modules\/(@hono\/node-server|pino|prom-client|@electric-sql|commander)\//,
+  },
+];
 
-beforeAll(async () => {
-  bundle = await bundleWorker('src/cloudflare/index.ts');
-  dir = await mkdtemp(join(tmpdir(), 'sluice-bundle-'));
-});
-afterAll(() => rm(dir, { recursive: true, force: true }));
+describe.each(ENTRIES)('the bundle $name', ({ entry, imports, foreign }) => {
+  let bundle: WorkerBundle;
+  let dir: string;
 
-describe('the bundle of the Worker', () => {
+  beforeAll(async () => {
+    bundle = await bundleWorker(entry);
+    dir = await mkdtemp(join(tmpdir(), 'sluice-bundle-'));
+  });
+  afterAll(() => rm(dir, { recursive: true, force: true }));
+
   it('wants nothing from outside but the runtime', () => {
-    expect(bundle.imports).toEqual(['cloudflare:workers']);
+    expect(bundle.imports.filter((name) => !imports.test(name))).toEqual([]);
+    expect(bundle.imports).toContain('cloudflare:workers');
   });
 
   it('is at most 1 MiB, gzipped', () => {
     const size = gzipSync(bundle.code, { level: 9 }).byteLength;
-    console.info(`the Worker is ${Math.round(size / 1024)} KiB, gzipped`);
+    console.info(`it is ${Math.round(size / 1024)} KiB, gzipped`);
     expect(size).toBeLessThan(1024 * 1024);
   });
 
   it('has nothing of Node, of its adapters, or of the command line in it', () => {
     const files = bundle.files.map((file) => relative(ROOT, file));
-    const foreign =
-      /^src\/(node|cli|client|react|query|widget)\/|node_modules\/(@hono\/node-server|pino|prom-client|postgres|@electric-sql|commander)\//;
     expect(files.filter((file) => foreign.test(file))).toEqual([]);
     expect(files.some((file) => file.startsWith('src/cloudflare/'))).toBe(true);
   });
 
+  it('asks for no lock that a session holds, and listens to nothing', () => {
+    expect(bundle.code).not.toMatch(/pg_(try_)?advisory_lock/);
+    expect(bundle.code).not.toMatch(/LISTEN sluice/i);
+  });
+
   it('begins within what the platform allows', async () => {
-    // The runtime's own module is all that Node lacks.
+    // The runtime's own modules are all that Node lacks.
     const code = bundle.code.replace(/from\s*["']cloudflare:workers["']/, 'from "./workers.mjs"');
     await writeFile(join(dir, 'workers.mjs'), 'export class DurableObject {}\n');
     await writeFile(join(dir, 'worker.mjs'), code);

@@ -45,8 +45,8 @@ export async function openWorkerSystem({
   };
   const start = () =>
     startWorkerProcess(env, (line) => {
-      // What is told of a fault besides is indented.
-      if (!/^[\s}]/.test(line)) faults.push(line);
+      // What is told of a fault besides is indented; and what the runtime itself says is of an object that a test has ended.
+      if (!/^([\s}]|workerd\/|stack:)/.test(line)) faults.push(line);
     });
   let running = await start();
   return {

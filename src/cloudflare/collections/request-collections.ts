@@ -105,6 +105,7 @@ export class RequestCollections extends ServedCollections {
       request,
       connect: (events, observer) => openCollectionSocket(bindings, { topic, events, caller }, observer),
       onEnded: () => parts.endStreams(topic),
+      everyGap: true,
     } satisfies Parameters<typeof EdgeSubscription.open>[0];
     try {
       const subscription =

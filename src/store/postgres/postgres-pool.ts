@@ -136,13 +136,27 @@ export function openPostgresPool(options: PoolOptions): PostgresPool {
   ): Promise<Result> {
     const used = pool;
     let lost = false;
+    let late: ReturnType<typeof setTimeout> | undefined;
     return new Promise<Result>((resolve, reject) => {
       const fail = (error: unknown) => {
+        clearTimeout(late);
         lost = true;
         reject(classify(error));
       };
+      // The driver's own statements are to be answered in time, too: that it begins, and that it is committed.
+      const expectAnswer = () => {
+        const since = performance.now();
+        late = setTimeout(() => {
+          if (used.answered !== undefined && used.answered <= since) retire(used);
+          fail(new StoreUnavailable('the database did not answer in time'));
+        }, timeoutMs);
+      };
+      expectAnswer();
       used.sql
         .begin(`isolation level ${isolation}`, async (sql) => {
+          clearTimeout(late);
+          // Nobody waits for it any more, and it has just been answered: it can be undone.
+          if (lost) throw new StoreUnavailable('the transaction has begun too late');
           try {
             const result = await work({
               async query(text, parameters = [], { varies = false } = {}) {
@@ -163,13 +177,22 @@ export function openPostgresPool(options: PoolOptions): PostgresPool {
                 }
               },
             });
-            if (!lost) return result;
+            if (!lost) {
+              expectAnswer();
+              return result;
+            }
           } catch (error) {
-            if (!lost) throw error;
+            if (!lost) {
+              expectAnswer();
+              throw error;
+            }
           }
           return new Promise<never>(() => {});
         })
-        .then((result) => resolve(result as Result), fail);
+        .then((result) => {
+          clearTimeout(late);
+          resolve(result as Result);
+        }, fail);
     });
   }
 

@@ -1,0 +1,144 @@
+/** The object of a Worker's collections: when it works and when it sleeps, and what it does where the database is not as it must be. */
+import { afterAll, describe, it, type TestContext } from 'vitest';
+import { removeCapture } from '../../src/capture/remove-capture.ts';
+import { connectPostgres } from '../../src/store/postgres/postgres-js.ts';
+import { signHs256 } from '../auth/issuer.ts';
+import type { System } from '../collections/system.ts';
+import { findPostgres } from '../support/postgres-database.ts';
+import { type Block, openSse } from '../support/sse-client.ts';
+import { until } from '../support/until.ts';
+import { openWorkerSystem } from './collections-system.ts';
+import { CAPTURED, SCHEMA } from './object-tables.ts';
+import { killWorkers } from './worker-process.ts';
+
+const options = { schema: SCHEMA, captured: CAPTURED, entry: 'test/cloudflare/object-tables-worker.ts' };
+
+afterAll(killWorkers);
+
+async function open(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  settings: Readonly<Record<string, string>>,
+  prepare?: (system: System) => Promise<void>,
+) {
+  const system = await openWorkerSystem({ ...options, settings });
+  onTestFinished(() => system.close());
+  await prepare?.(system);
+  const url = `http://127.0.0.1:${system.port(0)}`;
+  const token = await system.token({ sub: 'ann', role: 'authenticated' });
+  const admin = await signHs256({ sub: 'root', sluice: { admin: true } });
+
+  async function ask(path: string, { as = token, ...init }: RequestInit & { as?: string } = {}) {
+    const headers = { Authorization: `Bearer ${as}`, 'Content-Type': 'application/json' };
+    const response = await fetch(`${url}/v1/${path}`, { ...init, headers });
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  }
+
+  async function follow(topic: string) {
+    const blocks: Block[] = [];
+    const { body } = await ask(`collections/${topic}`);
+    const path = `/v1/topics/${topic}/events?after=${body.cursor}`;
+    const connection = openSse({ port: system.port(0), path, token, onBlock: (block) => blocks.push(block) });
+    onTestFinished(() => connection.close());
+    await until('the stream is live', () => blocks.some(({ event }) => event === '$ready'));
+    const told = () =>
+      blocks.flatMap(({ event, data }) => {
+        const { type, key } = event === undefined ? JSON.parse(data) : {};
+        return event === undefined ? [`${type} ${key}`] : [];
+      });
+    return { told, isLost: () => blocks.some(({ event }) => event === '$gap') };
+  }
+
+  const seen = async (): Promise<{ wakes: number; sockets: number }> => (await fetch(`${url}/seen`)).json();
+  const create = (topic: string, id: number) =>
+    ask(`collections/${topic}`, { method: 'POST', body: JSON.stringify({ id, owner: 'ann' }) });
+  return { system, admin, ask, follow, seen, create };
+}
+
+const server = await findPostgres();
+
+describe.skipIf(server === undefined).concurrent('the object of collections', { timeout: 90_000 }, () => {
+  it('sleeps while nobody writes, under the sockets of its readers, and is woken by a write of this API', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    // Nothing is looked for meanwhile: what comes comes by a kick.
+    const { follow, seen, create } = await open({ onTestFinished }, { CAPTURE_INTERVAL: '30m' });
+    const readers = [await follow('parcels'), await follow('letters')];
+    await create('parcels', 1);
+    await create('letters', 1);
+    await until('both are told', () => readers.every(({ told }) => told().length === 1));
+    const before = await seen();
+    // Its idle connections are closed after five seconds, and the runtime puts an object to sleep ten seconds after it did something last.
+    await new Promise((resolve) => setTimeout(resolve, 21_000));
+    expect(await seen()).toEqual(before);
+    await create('parcels', 2);
+    await create('letters', 2);
+    await until('both are told', () => readers.every(({ told }) => told().length === 2));
+    expect(await seen()).toEqual({ wakes: before.wakes + 1, sockets: before.sockets });
+    expect(readers.map(({ told }) => told())).toEqual([
+      ['insert 1', 'insert 2'],
+      ['insert 1', 'insert 2'],
+    ]);
+    expect(readers.map(({ isLost }) => isLost())).toEqual([false, false]);
+  });
+
+  it('finds within two seconds, unless told otherwise, what others write while somebody reads', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { system, follow } = await open({ onTestFinished }, { CAPTURE_INTERVAL: '' });
+    const reader = await follow('parcels');
+    const times: number[] = [];
+    for (let id = 1; id <= 3; id += 1) {
+      const begun = performance.now();
+      await system.sql`INSERT INTO parcels VALUES (${id}, 'ann')`;
+      await until('it is told', () => reader.told().length === id);
+      times.push(performance.now() - begun);
+    }
+    // What a busy machine adds is a second.
+    expect(Math.max(...times)).toBeLessThan(3000);
+  });
+
+  it('lets go of what retention allows, and of nothing that is no collection’s', async ({ expect, onTestFinished }) => {
+    const { system, admin, ask, create, follow } = await open(
+      { onTestFinished },
+      { RETENTION_EVENTS: '5' },
+      async ({ sql }) => {
+        await sql`INSERT INTO sluice.topics (name, latest, oldest, incarnation) VALUES ('other', 10, 1, 0)`;
+      },
+    );
+    await create('parcels', 1);
+    await follow('parcels');
+    await system.sql`INSERT INTO parcels SELECT n, 'ann' FROM generate_series(2, 20) n`;
+    await until('it is known', async () => (await ask('topics/parcels', { as: admin })).body?.latest?.endsWith('-20'));
+    // The log is tidied with the first look, and a minute later.
+    await system.restartNode(0);
+    // On a line that is no more, the first answer fails.
+    await ask('topics/parcels').catch(() => undefined);
+    await follow('parcels');
+    await until('it is tidied', async () => (await ask('topics/parcels', { as: admin })).body?.events === 5);
+    expect(await system.sql`SELECT oldest FROM sluice.topics WHERE name = 'other'`).toEqual([{ oldest: '1' }]);
+    const { body } = await ask('topics?prefix=p', { as: admin });
+    expect(body.topics).toMatchObject([{ topic: 'parcels', events: 5 }]);
+    await until(
+      'its reader is counted',
+      async () => (await ask('topics/parcels', { as: admin })).body.subscribers === 1,
+    );
+  });
+
+  it('answers 503 where a table is not captured, says in the log what to run, and serves topics all the same', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { system, ask, create } = await open({ onTestFinished }, {}, async ({ url }) => {
+      const database = await connectPostgres({ url });
+      await removeCapture(database, 'letters');
+      await database.close();
+    });
+    expect((await ask('collections/parcels')).status).toBe(503);
+    expect((await create('parcels', 1)).status).toBe(503);
+    expect(system.faults.join('\n')).toContain('sluice capture add');
+    expect((await ask('topics/chat/events', { method: 'POST', body: '{"data":1}' })).status).toBe(201);
+  });
+});
