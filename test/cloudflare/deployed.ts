@@ -19,6 +19,8 @@ export interface DeployOptions {
   readonly writesPerTenSeconds?: number;
   /** The entry, below the root of the project. */
   readonly entry?: string;
+  /** Whether it has the objects of a deployment. It has unless told. */
+  readonly objects?: boolean;
   /** The database of collections, where the entry has any. */
   readonly database?: string;
 }
@@ -31,6 +33,7 @@ export async function deploy({
   port = 0,
   writesPerTenSeconds,
   entry = 'src/cloudflare/index.ts',
+  objects = true,
   database,
 }: DeployOptions): Promise<Deployed> {
   const bundle = bundles.get(entry) ?? bundleWorker(entry);
@@ -43,13 +46,15 @@ export async function deploy({
     host: '127.0.0.1',
     port,
     bindings: settings,
-    durableObjects: {
-      SLUICE_TOPICS: { className: 'SluiceTopic', useSQLite: true },
-      SLUICE_SYSTEM: { className: 'SluiceSystem', useSQLite: true },
-      SLUICE_GATES: { className: 'SluiceGate', useSQLite: true },
-      SLUICE_RELAYS: { className: 'SluiceRelay', useSQLite: true },
-      ...(database !== undefined && { SLUICE_COLLECTIONS: { className: 'SluiceCollections', useSQLite: true } }),
-    },
+    ...(objects && {
+      durableObjects: {
+        SLUICE_TOPICS: { className: 'SluiceTopic', useSQLite: true },
+        SLUICE_SYSTEM: { className: 'SluiceSystem', useSQLite: true },
+        SLUICE_GATES: { className: 'SluiceGate', useSQLite: true },
+        SLUICE_RELAYS: { className: 'SluiceRelay', useSQLite: true },
+        ...(database !== undefined && { SLUICE_COLLECTIONS: { className: 'SluiceCollections', useSQLite: true } }),
+      },
+    }),
     ...(database !== undefined && { hyperdrives: { HYPERDRIVE: withPassword(database) } }),
     ...(writesPerTenSeconds !== undefined && {
       ratelimits: { SLUICE_RATE_LIMITER: { namespace_id: '1001', simple: { limit: writesPerTenSeconds, period: 10 } } },

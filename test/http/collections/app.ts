@@ -1,18 +1,9 @@
 /** The routes of collections over a database, as a client sees them. */
-import { Hono } from 'hono';
-import { methodNotAllowed } from 'hono/method-not-allowed';
 import type { Principal } from '../../../src/auth/principal.ts';
-import { createRights } from '../../../src/auth/rights.ts';
-import { requireLegibleUrl } from '../../../src/http/legible-url.ts';
-import { SILENT } from '../../../src/http/log.ts';
-import { problemResponse, respondToError } from '../../../src/http/problem-error.ts';
-import { collectionsRoute } from '../../../src/http/routes/collections.ts';
-import type { Env } from '../../../src/http/services.ts';
-import { compileGrants } from '../../../src/protocol/grants.ts';
-import { DEFAULT_LIMITS } from '../../../src/protocol/limits.ts';
-import { createRecords, type RecordsOptions } from '../../../src/records/records.ts';
+import type { RecordsOptions } from '../../../src/records/records.ts';
 import type { Database } from '../../../src/store/postgres/database.ts';
-import { COLLECTIONS } from './tables.ts';
+import { encodePrincipal, NOBODY, principalOf } from './principals.ts';
+import { collectionsRoutes } from './routes.ts';
 
 export interface Asking {
   readonly method?: string;
@@ -31,48 +22,36 @@ export interface Answer {
   readonly headers: Headers;
 }
 
-const ALL = compileGrants({ subscribe: ['**'], publish: ['**'] });
-const NONE = compileGrants({});
-
-/** Somebody with a token; what they are granted is for the test to say. */
-export function caller(sub: string, grants: { subscribe?: string[]; publish?: string[] } = {}): Partial<Principal> {
-  return { kind: 'token', sub, role: 'authenticated', grants: compileGrants(grants), claims: { sub } };
-}
+/** The header that says who asks, and those that say what came of it besides the answer. */
+export const PRINCIPAL_HEADER = 'Test-Principal';
+export const KICKS_HEADER = 'Test-Kicks';
+export const FAULTS_HEADER = 'Test-Faults';
 
 export class CollectionsApp {
   readonly database: Database;
   readonly faults: unknown[] = [];
   kicks = 0;
-  readonly #hono: Hono<Env>;
+  readonly #send: (request: Request) => Promise<Response>;
   #principal: Principal = principalOf({});
 
-  constructor(database: Database, options: Partial<RecordsOptions> = {}) {
+  /** @param send where the routes are, if not here */
+  constructor(
+    database: Database,
+    options: Partial<RecordsOptions> = {},
+    send: ((request: Request) => Promise<Response>) | undefined = undefined,
+  ) {
     this.database = database;
-    const records = createRecords({
-      database,
-      collections: COLLECTIONS,
-      epochOf: (_, incarnation) => `abcde0000${incarnation}`,
-      drained: (work) => database.transaction(work, { isolation: 'repeatable read' }),
-      kick: () => {
-        this.kicks += 1;
-      },
-      secret: async () => new Uint8Array(32).fill(7),
-      ...options,
-    });
-    const log = { ...SILENT, error: (fields: object) => void this.faults.push(fields) };
-    this.#hono = new Hono<Env>()
-      .onError(respondToError(log))
-      .notFound((c) => problemResponse(c, 'not-found'))
-      .use(requireLegibleUrl)
-      .use(async (c, next) => {
-        c.set('principal', this.#principal);
-        await next();
+    this.#send =
+      send ??
+      collectionsRoutes({
+        database,
+        options,
+        principal: () => this.#principal,
+        onKick: () => {
+          this.kicks += 1;
+        },
+        onFault: (fault) => void this.faults.push(fault),
       });
-    this.#hono.use(
-      methodNotAllowed({ app: this.#hono, onMethodNotAllowed: (c) => problemResponse(c, 'method-not-allowed') }),
-    );
-    const callers = { write: () => ({ ok: true }) as const, stream: () => undefined };
-    this.#hono.route('/v1', collectionsRoute({ records, callers, limits: DEFAULT_LIMITS, rights: createRights() }));
   }
 
   async ask(path: string, { method, as = {}, headers = {}, body, type }: Asking = {}): Promise<Answer> {
@@ -80,12 +59,17 @@ export class CollectionsApp {
     const all = new Headers(headers);
     const raw = typeof body === 'string' || body instanceof Uint8Array;
     if (body !== undefined && !all.has('Content-Type')) all.set('Content-Type', type ?? 'application/json');
-    const response = await this.#hono.request(`/v1/collections/${path}`, {
-      method: method ?? (body === undefined ? 'GET' : 'POST'),
-      headers: all,
-      ...(body !== undefined && { body: (raw ? body : JSON.stringify(body)) as BodyInit }),
-    });
+    all.set(PRINCIPAL_HEADER, encodePrincipal(this.#principal));
+    const response = await this.#send(
+      new Request(`http://localhost/v1/collections/${path}`, {
+        method: method ?? (body === undefined ? 'GET' : 'POST'),
+        headers: all,
+        ...(body !== undefined && { body: (raw ? body : JSON.stringify(body)) as BodyInit }),
+      }),
+    );
     const text = await response.text();
+    this.kicks += Number(response.headers.get(KICKS_HEADER) ?? 0);
+    this.faults.push(...JSON.parse(response.headers.get(FAULTS_HEADER) ?? '[]'));
     return {
       status: response.status,
       body: text === '' ? undefined : JSON.parse(text),
@@ -116,19 +100,3 @@ export class CollectionsApp {
     return body.records.map(({ id }: { id: unknown }) => id);
   }
 }
-
-function principalOf(given: Partial<Principal>): Principal {
-  return {
-    kind: 'token',
-    sub: 'root',
-    role: 'authenticated',
-    grants: ALL,
-    expires: undefined,
-    issued: 0,
-    ids: [],
-    claims: { sub: 'root' },
-    ...given,
-  };
-}
-
-const NOBODY = principalOf({ kind: 'anonymous', sub: undefined, role: 'anon', grants: NONE, claims: {} });

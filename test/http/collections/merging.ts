@@ -1,7 +1,8 @@
 /** `Base-Version`, and idempotency keys. */
 import { describe, expect, it } from 'vitest';
 import { chooseSeed, seededRandom } from '../../support/random.ts';
-import { CollectionsApp, caller } from './app.ts';
+import { CollectionsApp } from './app.ts';
+import { caller } from './principals.ts';
 import type { Running } from './suite.ts';
 
 /** An app that remembers every version of the orders that were read through it. */

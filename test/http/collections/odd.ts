@@ -1,6 +1,7 @@
 /** Tables, values and callers that are odd, and legal all the same. */
 import { describe, expect, it } from 'vitest';
-import { CollectionsApp, caller } from './app.ts';
+import { CollectionsApp } from './app.ts';
+import { caller } from './principals.ts';
 import type { Running } from './suite.ts';
 
 export function odd(app: Running): void {

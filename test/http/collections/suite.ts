@@ -15,9 +15,14 @@ import { writing } from './writing.ts';
 /** Gives the app of the running test. */
 export type Running = () => CollectionsApp;
 
+/**
+ * @param open `send` says where the routes are, if not here
+ * @param dropsEmptyHeaders see `writing`
+ */
 export function collectionsSuite(
   name: string,
-  open: () => Promise<{ database: Database; close(): Promise<void> }>,
+  open: () => Promise<{ database: Database; send?: (request: Request) => Promise<Response>; close(): Promise<void> }>,
+  { dropsEmptyHeaders = false } = {},
 ): void {
   describe(name, () => {
     let opened: Awaited<ReturnType<typeof open>>;
@@ -31,10 +36,10 @@ export function collectionsSuite(
       await opened.database.query(
         'truncate orders, seats, docs, notes, strict_docs, odd, names, ledger, pages, members, slots, sluice.writes',
       );
-      app = new CollectionsApp(opened.database);
+      app = new CollectionsApp(opened.database, {}, opened.send);
     });
     reading(() => app);
-    writing(() => app);
+    writing(() => app, dropsEmptyHeaders);
     constraints(() => app);
     merging(() => app);
     visibility(() => app);

@@ -1,7 +1,6 @@
 /** Who may see and write what. */
 import { describe, expect, it } from 'vitest';
-import { compileGrants } from '../../../src/protocol/grants.ts';
-import { caller } from './app.ts';
+import { caller, granted } from './principals.ts';
 import type { Running } from './suite.ts';
 
 export function visibility(app: Running): void {
@@ -131,7 +130,7 @@ export function visibility(app: Running): void {
       const ticket = (topic: string) => ({
         ...ada,
         kind: 'ticket' as const,
-        grants: compileGrants({ subscribe: [topic] }),
+        grants: granted({ subscribe: [topic] }),
       });
       expect(await app().ids('docs', ticket('docs'))).toEqual([1, 3]);
       expect(await app().refusal('docs', { as: ticket('other') })).toBe('403 forbidden');

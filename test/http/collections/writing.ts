@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Running } from './suite.ts';
 
-export function writing(app: Running): void {
+/** @param dropsEmptyHeaders whether the runtime takes an empty `If-Match` for none, before anybody here sees it */
+export function writing(app: Running, dropsEmptyHeaders = false): void {
   const read = async (path: string) => (await app().ask(path)).body;
   const tag = (value: string) => ({ 'If-Match': value });
 
@@ -109,7 +110,7 @@ export function writing(app: Running): void {
       ['W/"1"', 412],
       ['1', 400],
       ['"1', 400],
-      ['', 400],
+      ['', dropsEmptyHeaders ? 200 : 400],
       ['"a" "1"', 400],
     ])('with If-Match: %s answer %i', async (value, status) => {
       for (const [method, body] of [
