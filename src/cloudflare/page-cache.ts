@@ -2,8 +2,9 @@
  * Pages at the edge: those that the app says may be kept are answered out of the location's cache, and no object is asked.
  *
  * Only requests without a credential are, since those with one have to be verified. How long a poll would wait plays no part in what it would
- * be given, so polls of one cursor share one answer.
+ * be given, so polls of one cursor share one answer: one that has been given before, or the one that another is given while they wait.
  */
+import type { PollGroup } from './poll-group.ts';
 
 /** `caches.default` of the Workers runtime. */
 interface EdgeCache {
@@ -14,14 +15,26 @@ interface EdgeCache {
 export interface PageCache {
   /** The answer that is kept; `undefined` when there is none. */
   match(): Promise<Response | undefined>;
-  /** Keeps an answer, if it may be kept. @returns the answer to give */
-  keep(response: Response, waitUntil: (work: Promise<unknown>) => void): Response;
+  /**
+   * Answers what is not kept, and keeps the answer, if it may be kept.
+   * @param serve answers a request
+   */
+  answer(
+    serve: (request: Request) => Promise<Response>,
+    waitUntil: (work: Promise<unknown>) => void,
+  ): Promise<Response>;
 }
+
+/** The longest that a poll may wait, in seconds. */
+const MOST_WAIT = 60;
 
 const PAGES = /\/v1\/(topics\/[^/]+\/)?events$/;
 
-/** @returns `undefined` for a request whose answer is never kept */
-export function pageCacheOf(request: Request): PageCache | undefined {
+/**
+ * @param polls those of this isolate
+ * @returns `undefined` for a request whose answer is never kept
+ */
+export function pageCacheOf(request: Request, polls: PollGroup): PageCache | undefined {
   const { default: cache }: { readonly default?: EdgeCache } = typeof caches === 'object' ? (caches as object) : {};
   const url = new URL(request.url);
   const { searchParams } = url;
@@ -30,17 +43,32 @@ export function pageCacheOf(request: Request): PageCache | undefined {
   // It says where to begin, and is not in the URL.
   const isNamed = !request.headers.has('Last-Event-ID');
   if (cache === undefined || !isPage || !isAnonymous || !isNamed || !searchParams.has('after')) return undefined;
+  const wait = Number(searchParams.get('wait') ?? 0);
   searchParams.delete('wait');
+  const unwaited = new Request(url, request);
   searchParams.sort();
   // Who is told that their page may read it, depends on where that is from.
   searchParams.set('origin', request.headers.get('Origin') ?? '');
   const key = new Request(url);
   return {
     match: () => cache.match(key),
-    keep(response, waitUntil) {
-      if (response.status === 200 && response.headers.get('Cache-Control')?.startsWith('public'))
-        waitUntil(cache.put(key, response.clone()));
-      return response;
+    async answer(serve, waitUntil) {
+      const keep = (response: Response) => {
+        if (isShared(response)) waitUntil(cache.put(key, response.clone()));
+        return response;
+      };
+      // What is no time to wait is refused by whoever reads it.
+      if (!(wait > 0 && wait <= MOST_WAIT)) return keep(await serve(request));
+      return polls.answer({
+        key: key.url,
+        waitMs: wait * 1000,
+        ask: async (waits) => keep(await serve(waits ? request : unwaited)),
+        isShared,
+      });
     },
   };
+}
+
+function isShared({ status, headers }: Response): boolean {
+  return status === 200 && headers.get('Cache-Control')?.startsWith('public') === true;
 }

@@ -20,6 +20,7 @@ import { createEdgeStore, createRemembered } from './edge-store.ts';
 import { createIsolateMetrics } from './isolate-metrics.ts';
 import { pageCacheOf } from './page-cache.ts';
 import type { ExecutionContext } from './platform.ts';
+import { PollGroup } from './poll-group.ts';
 import { limitedBy } from './rate-limit.ts';
 
 /** Topics of which an isolate remembers how many read them. */
@@ -78,6 +79,8 @@ export function createWorker({ collections: tables, ...options }: WorkerOptions 
       }
     | undefined;
 
+  const polls = new PollGroup();
+
   /** Read once, as long as the bindings are the same. */
   function configure(env: Bindings) {
     if (configured?.env === env) return configured;
@@ -94,9 +97,87 @@ export function createWorker({ collections: tables, ...options }: WorkerOptions 
     return configured;
   }
 
+  /** Answers a request: as a node of its own. */
+  async function serve(
+    request: Request,
+    env: Bindings,
+    waitUntil: (work: Promise<unknown>) => void,
+    { config, callers, log, verifier }: ReturnType<typeof configure>,
+  ): Promise<Response> {
+    const node = nodeName();
+    const onFault = (error: unknown) => console.error(error);
+    const presence = createEdgePresence({ bindings: env, hear: (signal) => bus.hear(signal) });
+    const bus = createEdgeBus({ bindings: env, node, waitUntil, follow: presence.follow, onFault });
+    const onSubscribers = (topic: string, count: number) => {
+      if (subscribers.size >= MOST_SUBSCRIBERS) subscribers.clear();
+      subscribers.set(topic, count);
+    };
+    const objects = createEdgeStore({
+      bindings: env,
+      remembered,
+      presence: presence.store,
+      clock: Date.now,
+      onSubscribers,
+    });
+    const { store, collections } = tables?.open({
+      bindings: env,
+      store: objects,
+      waitUntil,
+      onSubscribers,
+    }) ?? {
+      store: objects,
+      collections: undefined,
+    };
+    const broker = createEdgeBroker({
+      bindings: env,
+      clock: Date.now,
+      waitUntil,
+      subscribers: (topic) => subscribers.get(topic) ?? 0,
+      observer: metrics.observer,
+      onFault,
+    });
+    const realtime = createRealtime({
+      ...options,
+      ...(collections && { collections }),
+      store,
+      bus,
+      broker,
+      node,
+      callers,
+      auth: { ...config.auth, verifier },
+      cors: config.corsOrigins,
+      limits: config.limits,
+      audit: config.audit,
+      log,
+      compress: false,
+      brief: true,
+      streamLifeMs: STREAM_LIFE_MS,
+      // Nothing is looked for: the objects tell.
+      tailCheckMs: 0,
+      address: () => request.headers.get('CF-Connecting-IP') ?? undefined,
+      metrics: async () => metrics.text(),
+      observer: {
+        ...metrics.observer,
+        onClose(reason) {
+          metrics.observer.onClose?.(reason);
+          waitUntil(end());
+        },
+      },
+    });
+    let ending: Promise<void> | undefined;
+    function end(): Promise<void> {
+      ending ??= realtime.close();
+      return ending;
+    }
+    const response = await realtime.fetch(request);
+    if (Object.values(realtime.gauges().streams).some((count) => count > 0)) waitUntil(bus.connect());
+    else waitUntil(end());
+    return response;
+  }
+
   return {
     async fetch(request, env, ctx) {
-      const pages = options.guard === undefined ? pageCacheOf(request) : undefined;
+      const pages = options.guard === undefined ? pageCacheOf(request, polls) : undefined;
       const kept = await pages?.match();
       if (kept !== undefined) return kept;
       let configuration: ReturnType<typeof configure>;
@@ -110,77 +191,9 @@ export function createWorker({ collections: tables, ...options }: WorkerOptions 
           headers: { 'Content-Type': 'application/problem+json' },
         });
       }
-      const { config, callers, log, verifier } = configuration;
-      const node = nodeName();
-      const onFault = (error: unknown) => console.error(error);
       const waitUntil = (work: Promise<unknown>) => ctx.waitUntil(work);
-      const presence = createEdgePresence({ bindings: env, hear: (signal) => bus.hear(signal) });
-      const bus = createEdgeBus({ bindings: env, node, waitUntil, follow: presence.follow, onFault });
-      const onSubscribers = (topic: string, count: number) => {
-        if (subscribers.size >= MOST_SUBSCRIBERS) subscribers.clear();
-        subscribers.set(topic, count);
-      };
-      const objects = createEdgeStore({
-        bindings: env,
-        remembered,
-        presence: presence.store,
-        clock: Date.now,
-        onSubscribers,
-      });
-      const { store, collections } = tables?.open({
-        bindings: env,
-        store: objects,
-        waitUntil,
-        onSubscribers,
-      }) ?? {
-        store: objects,
-        collections: undefined,
-      };
-      const broker = createEdgeBroker({
-        bindings: env,
-        clock: Date.now,
-        waitUntil,
-        subscribers: (topic) => subscribers.get(topic) ?? 0,
-        observer: metrics.observer,
-        onFault,
-      });
-      const realtime = createRealtime({
-        ...options,
-        ...(collections && { collections }),
-        store,
-        bus,
-        broker,
-        node,
-        callers,
-        auth: { ...config.auth, verifier },
-        cors: config.corsOrigins,
-        limits: config.limits,
-        audit: config.audit,
-        log,
-        compress: false,
-        brief: true,
-        streamLifeMs: STREAM_LIFE_MS,
-        // Nothing is looked for: the objects tell.
-        tailCheckMs: 0,
-        address: () => request.headers.get('CF-Connecting-IP') ?? undefined,
-        metrics: async () => metrics.text(),
-        observer: {
-          ...metrics.observer,
-          onClose(reason) {
-            metrics.observer.onClose?.(reason);
-            waitUntil(end());
-          },
-        },
-      });
-      let ending: Promise<void> | undefined;
-      function end(): Promise<void> {
-        ending ??= realtime.close();
-        return ending;
-      }
-      const response = await realtime.fetch(request);
-      if (Object.values(realtime.gauges().streams).some((count) => count > 0)) waitUntil(bus.connect());
-      else waitUntil(end());
-      return pages?.keep(response, waitUntil) ?? response;
+      const answer = (asked: Request) => serve(asked, env, waitUntil, configuration);
+      return pages === undefined ? answer(request) : pages.answer(answer, waitUntil);
     },
   };
 }

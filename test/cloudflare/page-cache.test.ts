@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signHs256 } from '../auth/issuer.ts';
 import { STORM_SETTINGS } from '../crash/storm.ts';
+import { until } from '../support/until.ts';
 import { type Deployed, deploy } from './deployed.ts';
 
 let deployed: Deployed;
@@ -14,6 +15,9 @@ afterAll(() => deployed?.close());
 const sockets = async (): Promise<number> => ((await (await fetch(`${deployed.url}/seen`)).json()) as any).sockets;
 const read = (topic: string, query: string, headers: Record<string, string> = {}) =>
   fetch(`${deployed.url}/v1/topics/${topic}/events?format=json&${query}`, { headers });
+
+/** Lets requests that are under way come to where they wait. */
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function publish(topic: string, count: number): Promise<readonly string[]> {
   const body = JSON.stringify(Array.from({ length: count }, (_, n) => ({ data: n + 1 })));
@@ -59,6 +63,58 @@ describe('a page of a topic that everybody may read', () => {
     const [only = ''] = await publish('public:quiet', 1);
     for (const query of [`after=${only}`, 'after=earliest', 'last=1'])
       expect((await read('public:quiet', query)).headers.get('Cache-Control'), query).toBe('no-store');
+  });
+});
+
+describe('polls that wait for one page', () => {
+  const poll = (topic: string, query: string, signal?: AbortSignal) =>
+    fetch(`${deployed.url}/v1/topics/${topic}/events?format=json&${query}`, { ...(signal && { signal }) });
+
+  it('are one question to the object, and all are answered', async () => {
+    const [last = ''] = await publish('public:crowd', 1);
+    const before = await sockets();
+    const polls = Array.from({ length: 20 }, (_, n) => poll('public:crowd', `after=${last}&wait=${20 + n}`));
+    await until('one of them asks', async () => (await sockets()) === before + 1);
+    await pause(300);
+    expect(await sockets()).toBe(before + 1);
+    const [next] = await publish('public:crowd', 1);
+    const pages = await Promise.all(polls.map(async (answer) => (await answer).json() as Promise<any>));
+    for (const page of pages) expect(page.events.map(({ id }: any) => id)).toEqual([next]);
+    expect(await sockets()).toBe(before + 1);
+  });
+
+  it('each end at their own time', async () => {
+    const [last = ''] = await publish('public:patience', 1);
+    const before = await sockets();
+    const long = poll('public:patience', `after=${last}&wait=20`);
+    await until('it asks', async () => (await sockets()) === before + 1);
+    const begun = performance.now();
+    const short = await poll('public:patience', `after=${last}&wait=1`);
+    expect(performance.now() - begun).toBeGreaterThan(900);
+    expect(performance.now() - begun).toBeLessThan(4000);
+    expect([short.status, ((await short.json()) as any).events]).toEqual([200, []]);
+    await publish('public:patience', 1);
+    expect(((await (await long).json()) as any).events).toHaveLength(1);
+  });
+
+  it('are answered though the one that asked goes away', async () => {
+    const [last = ''] = await publish('public:leaving', 1);
+    const before = await sockets();
+    const leaving = new AbortController();
+    const first = poll('public:leaving', `after=${last}&wait=20`, leaving.signal).catch(() => undefined);
+    await until('it asks', async () => (await sockets()) === before + 1);
+    const second = poll('public:leaving', `after=${last}&wait=20`);
+    await pause(100);
+    leaving.abort();
+    await first;
+    const [next] = await publish('public:leaving', 1);
+    expect(((await (await second).json()) as any).events.map(({ id }: any) => id)).toEqual([next]);
+  });
+
+  it('are not told what only others may read', async () => {
+    const [last = ''] = await publish('hidden', 1);
+    const answers = await Promise.all(Array.from({ length: 5 }, () => poll('hidden', `after=${last}&wait=5`)));
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401]);
   });
 });
 
