@@ -37,8 +37,10 @@ export interface CollectionsMethods {
 
 /** How soon the alarm comes while nobody reads, in ms: what waits then waits in the database. */
 const IDLE_MS = 60_000;
-/** How often logs are tidied, and how often it is looked whether queries are cached, in ms. */
+/** How often logs are tidied: while it is awake, and when it would have to be woken for it, in ms. */
 const TIDY_MS = 60_000;
+const TIDY_ASLEEP_MS = 3_600_000;
+/** How often it is looked whether queries are cached, in ms. */
 const UNCACHED_MS = 3_600_000;
 /** How long a database that is not as it must be is not asked again, in ms. */
 const PATIENCE_MS = 2000;
@@ -57,7 +59,6 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
   #opened: CollectionsNode | undefined;
   #failed: { readonly error: unknown; readonly until: number } | undefined;
   #database: Database | undefined;
-  #tidied = 0;
 
   /** @param collections all that there are */
   constructor(ctx: ObjectState, env: CollectionBindings, collections: readonly Collection[]) {
@@ -97,6 +98,7 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
   }
 
   async moved(): Promise<void> {
+    if (this.audience.sockets === 0) return;
     const { broker } = await this.#up();
     await broker.checkTails();
   }
@@ -134,8 +136,8 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
   async #look(): Promise<void> {
     const database = this.#connected();
     const { waiting, ends } = await lookAtDatabase(database, this.#names);
-    const isTidyingDue = Date.now() - this.#tidied >= TIDY_MS;
     const isAsleep = this.#node === undefined;
+    const isTidyingDue = this.#isDue('tidied', isAsleep ? TIDY_ASLEEP_MS : TIDY_MS);
     if (isAsleep && !waiting && !isTidyingDue && (this.audience.sockets === 0 || ends === this.#fact('ends'))) return;
     const { live, broker, retention } = await this.#up();
     await live.look();
@@ -143,7 +145,7 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
     if (waiting) await live.wake();
     this.#note('ends', ends);
     if (!isTidyingDue) return;
-    this.#tidied = Date.now();
+    this.#note('tidied', String(Date.now()));
     await retention.run();
   }
 
@@ -200,7 +202,7 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
   }
 
   async #requireUncached(database: Database): Promise<void> {
-    if (Date.now() - Number(this.#fact('uncached') ?? 0) < UNCACHED_MS) return;
+    if (!this.#isDue('uncached', UNCACHED_MS)) return;
     await requireUncached(database);
     this.#note('uncached', String(Date.now()));
   }
@@ -214,6 +216,11 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
     const time = Date.now() + (this.audience.sockets > 0 ? this.#intervalMs : IDLE_MS);
     const planned = await this.ctx.storage.getAlarm();
     if (planned === null || planned > time) await this.ctx.storage.setAlarm(time);
+  }
+
+  /** Whether something was noted so long ago, or never. @param ms how long */
+  #isDue(name: string, ms: number): boolean {
+    return Date.now() - Number(this.#fact(name) ?? 0) >= ms;
   }
 
   #fact(name: string): string | undefined {
