@@ -52,6 +52,7 @@ export class LocalBroker implements Broker {
   #announcing = new Map<string, number>();
   #tailCheck: ReturnType<typeof setTimeout> | undefined;
   #checking: Promise<void> | undefined;
+  #checkingNext: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: LocalBrokerOptions) {
@@ -140,12 +141,23 @@ export class LocalBroker implements Broker {
     }
   }
 
-  /** Compares every live topic with the log, in case word of an append was lost. Resolves also when the log is away. */
+  /**
+   * Compares every live topic with the log, in case word of an append was lost: as the log is when this is called, or later. Resolves also
+   * when the log is away.
+   */
   checkTails(): Promise<void> {
-    this.#checking ??= this.#checkTails().finally(() => {
-      this.#checking = undefined;
+    if (this.#checking === undefined) {
+      this.#checking = this.#checkTails().finally(() => {
+        this.#checking = undefined;
+      });
+      return this.#checking;
+    }
+    // What is under way may have asked already.
+    this.#checkingNext ??= this.#checking.then(() => {
+      this.#checkingNext = undefined;
+      return this.checkTails();
     });
-    return this.#checking;
+    return this.#checkingNext;
   }
 
   async close(): Promise<void> {

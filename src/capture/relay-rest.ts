@@ -4,6 +4,16 @@ export class RelayRest {
   #ended = false;
   #wake: (() => void) | undefined;
 
+  /** Whether it was kicked, and has not looked since. */
+  get kicked(): boolean {
+    return this.#kicked;
+  }
+
+  /** Lets rests last again, after {@link end}. */
+  begin(): void {
+    this.#ended = false;
+  }
+
   /** Rests for so many milliseconds, or until {@link kick} or {@link end}. One rest at a time. */
   async light(ms: number): Promise<void> {
     if (ms > 0 && !this.#kicked) await this.#rest(ms, () => true);
@@ -20,7 +30,7 @@ export class RelayRest {
     this.#wake?.();
   }
 
-  /** Ends the rest under way, and all that come. */
+  /** Ends the rest under way, and all that come, until {@link begin}. */
   end(): void {
     this.#ended = true;
     this.#wake?.();

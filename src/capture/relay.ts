@@ -52,7 +52,10 @@ export interface RelayOptions {
   readonly onMoved: (topic: string, batch: MovedBatch) => void;
   /** Has `hint` called at each NOTIFY on `sluice_capture`; answers with what ends that. Absent: the relay only looks. */
   readonly listen?: ((hint: () => void) => () => void) | undefined;
-  /** Told whenever there is nothing to do for now, or nothing can be done: nothing was found, or another relay is active, or the database is away. */
+  /**
+   * Told whenever there is nothing to do for now: nothing was found, and nobody has kicked it since it looked; or nothing could be done for a
+   * while after the last kick, because another relay is active or the database is away.
+   */
   readonly onRest?: (() => void) | undefined;
   /** For so long after it last found something it looks without a rest, in ms. 1,000 unless told: less where each look costs more. */
   readonly busyMs?: number | undefined;
@@ -63,7 +66,7 @@ export interface RelayOptions {
 }
 
 export interface Relay {
-  /** Begins to work. To be called once. */
+  /** Begins to work; again, after it was stopped. */
   start(): void;
   /** Somebody on this node has written: the relay looks at once. */
   kick(): void;
@@ -76,11 +79,13 @@ export interface Relay {
    * @throws StoreUnavailable when the database is away, or more waits than the relay moves in 5 seconds; what `work` throws
    */
   drained<Result>(captures: readonly number[], work: (transaction: Transaction) => Promise<Result>): Promise<Result>;
-  /** Ends after the move under way, and lets another relay begin at once. */
-  close(): Promise<void>;
+  /** Ends after the move under way, and lets another relay begin at once. What is `drained` still is. */
+  stop(): Promise<void>;
 }
 
 const TRY_LEASE_MS = 500;
+/** For so long after a kick it is tried to do something about it, in ms: longer than a relay that is gone keeps its lease. */
+const PATIENCE_MS = 4000;
 const BUSY_MS = 1000;
 /**
  * Where changes come in a crowd, they are let gather for so long, in ms: each move costs the database as much for one as for ten. Below
@@ -100,7 +105,11 @@ const IDLE_MARK_MS = 1000;
 export function createRelay(options: RelayOptions): Relay {
   const { store, log, clock = () => performance.now(), random = Math.random, busyMs = BUSY_MS } = options;
   const onRest = () => {
-    if (!closed) options.onRest?.();
+    // Who was kicked meanwhile has something to look for.
+    if (!stopped && !rest.kicked) options.onRest?.();
+  };
+  const onHindered = () => {
+    if (clock() - woken >= PATIENCE_MS) onRest();
   };
   const { database, epochOf } = store;
   const lease = new RelayLease(database, `${options.node} ${crypto.randomUUID()}`);
@@ -111,9 +120,11 @@ export function createRelay(options: RelayOptions): Relay {
   let renewed = 0;
   let swept = Number.NEGATIVE_INFINITY;
   let found = Number.NEGATIVE_INFINITY;
+  /** When it was started or kicked last. */
+  let woken = Number.NEGATIVE_INFINITY;
   let napMs = FIRST_NAP_MS;
-  let closed = false;
-  let running: Promise<void> | undefined;
+  let stopped = true;
+  let running: Promise<void> = Promise.resolve();
   let endListening: (() => void) | undefined;
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -147,7 +158,7 @@ export function createRelay(options: RelayOptions): Relay {
     for (const portion of toPortions(transactions)) {
       const moved = await alone(() => move(targets, portion));
       // Not all that the plan saw was moved: so it says nothing about the floor.
-      if (moved === undefined || closed) return sum;
+      if (moved === undefined || stopped) return sum;
       sum += moved.changes;
     }
     held.moved(captures);
@@ -179,7 +190,7 @@ export function createRelay(options: RelayOptions): Relay {
     }
     if (!lease.held) {
       if (!(await lease.take())) {
-        onRest();
+        onHindered();
         return TRY_LEASE_MS * (0.75 + random() / 2);
       }
       log.info({}, 'relay is the active one');
@@ -222,7 +233,7 @@ export function createRelay(options: RelayOptions): Relay {
 
   async function run(): Promise<void> {
     let retryMs = FIRST_RETRY_MS;
-    while (!closed) {
+    while (!stopped) {
       try {
         const restMs = await work();
         retryMs = FIRST_RETRY_MS;
@@ -236,7 +247,7 @@ export function createRelay(options: RelayOptions): Relay {
         }
         if (error instanceof StoreUnavailable) log.warn({ retryMs }, 'relay cannot reach the database');
         else log.error({ error, retryMs }, 'relay cannot go on');
-        onRest();
+        onHindered();
         await rest.deep(retryMs * (0.5 + random() / 2));
         retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
       }
@@ -250,6 +261,7 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   function kick(): void {
+    woken = clock();
     // A relay that does not hold the lease only waits for it.
     if (lease.held) rest.kick();
   }
@@ -276,7 +288,11 @@ export function createRelay(options: RelayOptions): Relay {
 
   return {
     start() {
-      running ??= run();
+      if (!stopped) return;
+      stopped = false;
+      woken = clock();
+      rest.begin();
+      running = running.then(run);
       endListening ??= options.listen?.(kick);
     },
     kick,
@@ -284,9 +300,10 @@ export function createRelay(options: RelayOptions): Relay {
       return lease.held;
     },
     drained: (captures, work) => drained(drain, captures, work),
-    async close() {
-      closed = true;
+    async stop() {
+      stopped = true;
       endListening?.();
+      endListening = undefined;
       rest.end();
       await running;
       await turn;

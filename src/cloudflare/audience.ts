@@ -12,7 +12,7 @@ import type { PresenceChanges } from '../store/presence-store.ts';
 import { type StoredBatch, StoreUnavailable } from '../store/store.ts';
 import type { Spread } from './bindings.ts';
 import { closeSocket, type ObjectState, socketPair, upgrade, type WorkerSocket } from './platform.ts';
-import { detach } from './reader-attachment.ts';
+import { attached, detach } from './reader-attachment.ts';
 import type { RelayMethods } from './relay-object.ts';
 import { decodeExchange, decodeTaken, RELAY_HEADER, type ReadRequest } from './topic-frames.ts';
 import { TopicReader } from './topic-reader.ts';
@@ -97,9 +97,10 @@ export class Audience {
     return this.#options.ctx.getWebSockets().length;
   }
 
-  /** Those of them that read a topic, as far as the object knows them. */
+  /** Those of them that read a topic. */
   count(topic: string): number {
-    return [...this.#sockets.values()].filter((reader) => reader.topic === topic).length;
+    const { ctx } = this.#options;
+    return ctx.getWebSockets().filter((socket) => attached(ctx, socket).read.topic === topic).length;
   }
 
   get watchers(): readonly TopicReader[] {
@@ -135,7 +136,10 @@ export class Audience {
       return;
     }
     const read = decodeExchange(message);
-    if (read !== undefined) void reader?.exchange(read, (before) => this.#exchange(read, before));
+    if (read === undefined) return;
+    // Who is not known here comes again, from where it stands.
+    if (reader === undefined) this.forget(socket);
+    else void reader.exchange(read, (before) => this.#exchange(read, before));
   }
 
   /** Ends the readers of a topic that is not served any more. */

@@ -11,7 +11,7 @@ import type { SubscribeRequest, Subscriber, Subscription } from '../broker/broke
 import type { Cursor } from '../protocol/cursor.ts';
 import { EventBatch } from '../protocol/event-batch.ts';
 import { StoreUnavailable } from '../store/store.ts';
-import { errorOf } from './read-refusal.ts';
+import { errorOf, NotServed } from './read-refusal.ts';
 import { type ReadRequest, type TopicFrame, WINDOW } from './topic-frames.ts';
 import { HELLO_MS, type TopicSocket, type TopicSocketObserver } from './topic-socket.ts';
 
@@ -130,6 +130,9 @@ export class EdgeSubscription implements Subscription {
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#socket?.close();
+    this.#exchanging?.done.reject(new StoreUnavailable('the subscription was closed'));
+    const before = this.#before;
+    if (before !== undefined && !before.#closed) before.#goOn();
     if (this.#after !== undefined) this.#after.#takeOver(this);
     this.#held = [];
   }
@@ -137,7 +140,10 @@ export class EdgeSubscription implements Subscription {
   hear(frame: TopicFrame, size: number): void {
     if (this.#closed) return;
     this.#retryMs = FIRST_RETRY_MS;
-    if (frame.kind === 'refused') this.#exchanging?.done.reject(errorOf(frame.refusal));
+    if (frame.kind === 'refused') {
+      this.#exchanging?.done.reject(errorOf(frame.refusal, this.topic));
+      return;
+    }
     if (frame.kind === 'exchanged' && this.#exchanging !== undefined) {
       this.#handOver(frame, size, this.#exchanging);
       return;
@@ -185,12 +191,23 @@ export class EdgeSubscription implements Subscription {
 
   /** Takes over what the one before was not ready to hand on. */
   #takeOver(before: EdgeSubscription): void {
-    const rest = before.#held.filter(([{ kind }]) => kind !== 'live');
     this.#before = undefined;
     this.#position = before.#position;
-    this.#held = [...rest, ...this.#held];
-    this.#heldSize += before.#heldSize;
     this.#taken += before.#taken;
+    for (const [frame, size] of before.#held.toReversed()) {
+      // That it was live says nothing of this one.
+      if (frame.kind === 'live') this.#taken += size;
+      else {
+        this.#held.unshift([frame, size]);
+        this.#heldSize += size;
+      }
+    }
+  }
+
+  /** What was to take the place of this was closed before it did: the socket is gone with it. */
+  #goOn(): void {
+    this.#after = undefined;
+    this.#reopenLater();
   }
 
   #reopenLater(): void {
@@ -213,7 +230,8 @@ export class EdgeSubscription implements Subscription {
       else this.#attach(line, socket);
     } catch (error) {
       if (this.#closed) return;
-      if (error instanceof StoreUnavailable) this.#reopenLater();
+      if (error instanceof NotServed) this.#read.onEnded?.();
+      else if (error instanceof StoreUnavailable) this.#reopenLater();
       else this.#subscriber?.cutOff?.(this);
     }
   }

@@ -4,6 +4,7 @@
  * Only requests without a credential are, since those with one have to be verified. How long a poll would wait plays no part in what it would
  * be given, so polls of one cursor share one answer: one that has been given before, or the one that another is given while they wait.
  */
+import { MAX_WAIT_SECONDS } from '../protocol/limits.ts';
 import type { PollGroup } from './poll-group.ts';
 
 /** `caches.default` of the Workers runtime. */
@@ -25,9 +26,6 @@ export interface PageCache {
   ): Promise<Response>;
 }
 
-/** The longest that a poll may wait, in seconds. */
-const MOST_WAIT = 60;
-
 const PAGES = /\/v1\/(topics\/[^/]+\/)?events$/;
 
 /**
@@ -45,7 +43,12 @@ export function pageCacheOf(request: Request, polls: PollGroup): PageCache | und
   if (cache === undefined || !isPage || !isAnonymous || !isNamed || !searchParams.has('after')) return undefined;
   const wait = Number(searchParams.get('wait') ?? 0);
   searchParams.delete('wait');
-  const unwaited = new Request(url, request);
+  const unwaited = url.href;
+  const waiting = (seconds: number) => {
+    const asked = new URL(unwaited);
+    if (seconds > 0) asked.searchParams.set('wait', String(seconds));
+    return new Request(asked, request);
+  };
   searchParams.sort();
   // Who is told that their page may read it, depends on where that is from.
   searchParams.set('origin', request.headers.get('Origin') ?? '');
@@ -58,11 +61,11 @@ export function pageCacheOf(request: Request, polls: PollGroup): PageCache | und
         return response;
       };
       // What is no time to wait is refused by whoever reads it.
-      if (!(wait > 0 && wait <= MOST_WAIT)) return keep(await serve(request));
+      if (!Number.isInteger(wait) || wait <= 0 || wait > MAX_WAIT_SECONDS) return keep(await serve(request));
       return polls.answer({
         key: key.url,
         waitMs: wait * 1000,
-        ask: async (waits) => keep(await serve(waits ? request : unwaited)),
+        ask: async (waitMs) => keep(await serve(waiting(Math.ceil(waitMs / 1000)))),
         isShared,
       });
     },

@@ -1,8 +1,8 @@
 /**
  * Polls of one page that wait in an isolate at the same time: one of them asks, and the others are given what it is answered.
  *
- * What is handed from one request to another is text and no more: sockets and answers belong to the request that has made them. Nor does a
- * request hear of it when another is gone; so who asks shows again and again that it is there, and when it does not, another one asks.
+ * What is handed from one request to another is text and no more: sockets, timers and answers belong to the request that has made them. Nor does
+ * a request hear of it when another is gone; so who asks shows again and again that it is there, and when it does not, another one asks.
  */
 
 /** An answer as it can be handed on. */
@@ -17,11 +17,14 @@ export interface Poll {
   readonly key: string;
   /** How long it may wait, in ms. */
   readonly waitMs: number;
-  /** Asks for the page. @param waits whether the answer may be waited for */
-  readonly ask: (waits: boolean) => Promise<Response>;
+  /** Asks for the page. @param waitMs how long it may be waited for; 0 for what is there */
+  readonly ask: (waitMs: number) => Promise<Response>;
   /** Whether an answer may be given to others. */
   readonly isShared: (response: Response) => boolean;
 }
+
+/** What came of a poll that others wait for, too: an answer for all; a page that was waited for in vain; or what each has to ask for itself. */
+type Outcome = SharedAnswer | 'nothing' | 'not-shared';
 
 /** How often who asks shows that it is there, and after how long it must be gone, in ms. */
 const SHOW_MS = 1000;
@@ -31,63 +34,72 @@ const MOST_PAGES = 1000;
 const MOST_FOLLOWERS = 10_000;
 
 interface Leader {
-  readonly followers: Set<(answer: SharedAnswer | undefined) => void>;
+  readonly followers: Set<(outcome: Outcome) => void>;
   /** When it showed that it is there, ms since 1970. */
   seen: number;
 }
 
 export class PollGroup {
   readonly #leaders = new Map<string, Leader>();
+  readonly #clock: () => number;
+
+  /** @param clock ms since 1970 */
+  constructor(clock: () => number = Date.now) {
+    this.#clock = clock;
+  }
 
   /** Answers a poll, by what another is answered if there is one. */
   async answer(poll: Poll): Promise<Response> {
-    const until = Date.now() + poll.waitMs;
+    const until = this.#clock() + poll.waitMs;
     for (;;) {
+      const left = Math.max(0, until - this.#clock());
       const leader = this.#leaders.get(poll.key);
-      const isThere = leader !== undefined && Date.now() - leader.seen < GONE_MS;
-      const isLate = Date.now() >= until;
-      if (isLate) return poll.ask(false);
-      if (isThere && leader.followers.size >= MOST_FOLLOWERS) return poll.ask(true);
-      if (!isThere) return this.#lead(poll);
-      const answer = await follow(leader, until);
-      if (answer !== undefined) return new Response(answer.body, { headers: answer.headers.map(([...pair]) => pair) });
+      if (left === 0) return poll.ask(0);
+      if (leader === undefined || this.#isGone(leader)) return this.#lead(poll, left);
+      if (leader.followers.size >= MOST_FOLLOWERS) return poll.ask(left);
+      const outcome = await this.#follow(leader, left);
+      if (outcome === 'not-shared') return poll.ask(Math.max(0, until - this.#clock()));
+      if (outcome !== 'nothing')
+        return new Response(outcome.body, { headers: outcome.headers.map(([...pair]) => pair) });
     }
   }
 
-  async #lead(poll: Poll): Promise<Response> {
-    if (this.#leaders.size >= MOST_PAGES) return poll.ask(true);
-    const leader: Leader = { followers: new Set(), seen: Date.now() };
+  async #lead(poll: Poll, waitMs: number): Promise<Response> {
+    if (this.#leaders.size >= MOST_PAGES) return poll.ask(waitMs);
+    const leader: Leader = { followers: new Set(), seen: this.#clock() };
     this.#leaders.set(poll.key, leader);
     const timer = setInterval(() => {
-      leader.seen = Date.now();
+      leader.seen = this.#clock();
     }, SHOW_MS);
-    let answer: SharedAnswer | undefined;
+    let outcome: Outcome = 'not-shared';
     try {
-      const response = await poll.ask(true);
-      if (!poll.isShared(response)) return response;
-      answer = { body: await response.clone().text(), headers: [...response.headers] };
+      const response = await poll.ask(waitMs);
+      if (poll.isShared(response)) outcome = { body: await response.clone().text(), headers: [...response.headers] };
+      else if (response.ok) outcome = 'nothing';
       return response;
     } finally {
       clearInterval(timer);
       if (this.#leaders.get(poll.key) === leader) this.#leaders.delete(poll.key);
-      for (const follower of leader.followers) follower(answer);
+      for (const follower of leader.followers) follower(outcome);
     }
   }
-}
 
-/** @returns `undefined` when the one who asked had nothing to share, or is gone, or it is time to ask oneself */
-function follow(leader: Leader, until: number): Promise<SharedAnswer | undefined> {
-  return new Promise((resolve) => {
-    const done = (answer: SharedAnswer | undefined) => {
+  /** @returns `nothing` also when the one that asked is gone, or it is time to ask oneself */
+  async #follow(leader: Leader, waitMs: number): Promise<Outcome> {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const timer = setInterval(() => this.#isGone(leader) && resolve('nothing'), SHOW_MS);
+    const late = setTimeout(() => resolve('nothing'), waitMs);
+    leader.followers.add(resolve);
+    try {
+      return await promise;
+    } finally {
       clearInterval(timer);
       clearTimeout(late);
-      leader.followers.delete(done);
-      resolve(answer);
-    };
-    const timer = setInterval(() => {
-      if (Date.now() - leader.seen >= GONE_MS) done(undefined);
-    }, SHOW_MS);
-    const late = setTimeout(() => done(undefined), until - Date.now());
-    leader.followers.add(done);
-  });
+      leader.followers.delete(resolve);
+    }
+  }
+
+  #isGone({ seen }: Leader): boolean {
+    return this.#clock() - seen >= GONE_MS;
+  }
 }

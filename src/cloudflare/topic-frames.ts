@@ -25,7 +25,7 @@ export interface ReadRequest {
 
 /** Why an object cannot let something be read. */
 export type ReadRefusal =
-  | { readonly kind: 'unavailable' | 'view-too-large' }
+  | { readonly kind: 'unavailable' | 'not-served' | 'view-too-large' }
   | { readonly kind: 'invalid-filter'; readonly field: string };
 
 /** The header that carries a {@link ReadRefusal}, as JSON in ASCII. */

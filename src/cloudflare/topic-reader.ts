@@ -109,6 +109,7 @@ export class TopicReader implements Subscriber {
     }
     if (this.#closed || this.#subscription !== before) {
       after.close();
+      this.#send(encodeFrame({ kind: 'refused', refusal: { kind: 'unavailable' } }));
       return;
     }
     before?.close();

@@ -64,7 +64,7 @@ export async function openTopicSocket(
   read: ReadRequest,
   observer: TopicSocketObserver,
 ): Promise<TopicSocket> {
-  return readFrom(await open(bindings, read.topic, readHeaders(read)), observer);
+  return readFrom(await open(bindings, read.topic, readHeaders(read)), read, observer);
 }
 
 /** The headers of a request that opens a socket. */
@@ -76,9 +76,13 @@ export function readHeaders(read: ReadRequest): Readonly<Record<string, string>>
  * Reads from an object that has answered with a socket, or else with why it has not.
  * @throws StoreUnavailable; what {@link errorOf} makes of another refusal
  */
-export async function readFrom(response: UpgradedResponse, observer: TopicSocketObserver): Promise<TopicSocket> {
+export async function readFrom(
+  response: UpgradedResponse,
+  { topic }: ReadRequest,
+  observer: TopicSocketObserver,
+): Promise<TopicSocket> {
   const socket = response.webSocket;
-  if (!socket) throw errorOf(decodeRefusal(response.headers.get(REFUSAL_HEADER)));
+  if (!socket) throw errorOf(decodeRefusal(response.headers.get(REFUSAL_HEADER)), topic);
   let waiting: (readonly [TopicFrame, number])[] | undefined = [];
   let isOver = false;
   let isClosed = false;

@@ -6,9 +6,11 @@
 import { createTokenVerifier, type TokenVerifier } from '../auth/token-verifier.ts';
 import type { Config } from '../config/config.ts';
 import { type CallerLimiter, createCallerLimiter, DEFAULT_CALLER_LIMITS } from '../http/caller-limiter.ts';
+import type { DefinedBy } from '../http/defined-by.ts';
 import type { OpenCollections } from '../http/live-collections.ts';
 import type { Log } from '../http/log.ts';
 import { createRealtime, type RealtimeOptions } from '../http/realtime.ts';
+import type { Defines } from '../protocol/definition.ts';
 import { problem } from '../protocol/problem.ts';
 import type { Store } from '../store/store.ts';
 import { type Bindings, settingsOf } from './bindings.ts';
@@ -58,13 +60,16 @@ export interface SluiceWorker {
 }
 
 /**
- * Makes the Worker.
+ * Makes the Worker. Clients know its events and collections by `createClient<typeof worker>`.
  * @example
  * ```ts
  * export { SluiceGate, SluiceRelay, SluiceSystem, SluiceTopic } from 'sluice/cloudflare';
  * export default createWorker({ events: { 'chat:*': { said: z.object({ text: z.string() }) } } });
  * ```
  */
+export function createWorker<const Options extends WorkerOptions>(
+  options?: Options,
+): SluiceWorker & Defines<DefinedBy<Options>>;
 export function createWorker({ collections: tables, ...options }: WorkerOptions = {}): SluiceWorker {
   const remembered = createRemembered();
   const subscribers = new Map<string, number>();

@@ -2,15 +2,15 @@
 import type { z } from 'zod';
 import type { Defines, Definition, Nothing } from '../protocol/definition.ts';
 import type { EventDefinitions } from './event-definitions.ts';
-import type { OpenCollections } from './live-collections.ts';
 
 /** The options that say something of them. */
 interface DefiningOptions {
-  readonly collections?: OpenCollections;
+  /** Whatever opens them: it carries their types. */
+  readonly collections?: object;
   readonly events?: EventDefinitions;
 }
 
-/** @typeParam Options those of `createRealtime`, with their exact types */
+/** @typeParam Options those of `createRealtime` or `createWorker`, with their exact types */
 export interface DefinedBy<Options extends DefiningOptions> {
   readonly collections: NonNullable<Options['collections']> extends Defines<infer Of>
     ? Of extends { readonly collections: infer Known extends Definition['collections'] }

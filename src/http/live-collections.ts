@@ -6,13 +6,14 @@ import type { Broker } from '../broker/broker.ts';
 import { LocalBroker } from '../broker/local-broker.ts';
 import { createRelay, type Relay } from '../capture/relay.ts';
 import type { Defines } from '../protocol/definition.ts';
-import { checkDefinitions } from '../records/check-definition.ts';
+import { checkDefinition, checkDefinitions, DefinitionMismatch } from '../records/check-definition.ts';
 import type { Collection } from '../records/collection.ts';
 import { guardScope } from '../records/guard-scope.ts';
 import { recordAtVersion } from '../records/history.ts';
 import { installRowSecurity } from '../records/install-row-security.ts';
 import { RecordStreams } from '../records/record-streams.ts';
 import { createRecords, type Records } from '../records/records.ts';
+import type { StreamedCollection } from '../records/streamed-collection.ts';
 import { readTableFacts } from '../records/table-facts.ts';
 import type { InsertOf, PatchOf, RecordOf, ReplaceOf } from '../records/wire-types.ts';
 import type { Database, Transaction } from '../store/postgres/database.ts';
@@ -107,11 +108,15 @@ export class RowSecurityLacks extends Error {
 export class LiveCollections extends ServedCollections {
   readonly records: Records;
   readonly #options: LiveCollectionsOptions;
-  #relay: Relay;
+  readonly #relay: Relay;
   readonly #captures: CollectionCaptures;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #streams: RecordStreams | undefined;
+  /** What can be streamed: collections that are defined as their tables are. */
+  readonly #streamed = new Map<string, StreamedCollection>();
+  /** What was said of those that are not. */
+  #said = '';
   /** Whether changes are to be moved, and whether they are. */
   #isWanted = false;
   #isMoving = false;
@@ -119,11 +124,20 @@ export class LiveCollections extends ServedCollections {
 
   constructor(options: LiveCollectionsOptions) {
     super(options.collections);
-    const { store, onFault } = options;
+    const { store, node, log, broker, listen, onRest, busyMs, onFault } = options;
     const collections = options.collections.map((collection) => guardScope(collection, onFault));
     this.#options = { ...options, collections };
     this.#captures = new CollectionCaptures(collections);
-    this.#relay = this.#createRelay();
+    this.#relay = createRelay({
+      store,
+      targets: () => this.#captures.targets,
+      node,
+      log,
+      onMoved: (topic, batch) => broker.moved(topic, batch),
+      listen,
+      onRest,
+      busyMs,
+    });
     this.records = createRecords({
       database: store.database,
       collections,
@@ -151,30 +165,57 @@ export class LiveCollections extends ServedCollections {
     await this.wake();
   }
 
-  /** The first half of {@link start}: streams can be opened, and nothing is moved for them yet. @throws as that does */
-  async open(): Promise<void> {
+  /**
+   * The first half of {@link start}: streams can be opened, and nothing is moved for them yet.
+   * @param leavesOut whether collections that are not as they must be are left out, and said so in the log, until they are
+   * @throws as that does
+   */
+  async open({ leavesOut = false } = {}): Promise<void> {
     const { store, collections, broker, onFault } = this.#options;
     if (collections.some(({ visibility }) => visibility.kind === 'rls')) await requireRowSecurity(store.database);
-    await checkDefinitions(store.database, collections);
+    if (!leavesOut) await checkDefinitions(store.database, collections);
     const { missing } = await this.#captures.find(store.database);
-    if (missing.length > 0) throw new NotCaptured(missing);
-    const streamed = await Promise.all(
-      collections.map(async (collection) => {
+    if (!leavesOut && missing.length > 0) throw new NotCaptured(missing);
+    await this.#takeIn(missing);
+    const now = () => performance.now();
+    this.#streams = new RecordStreams({ broker, store, collections: this.#streamed, now, onFault });
+  }
+
+  /** Whether a collection is as it must be, as far as was looked. */
+  isServed(name: string): boolean {
+    return this.#streamed.has(name) && this.#captures.of(name) !== undefined;
+  }
+
+  /** Takes in the collections that are defined as their tables are, and says what is wrong with the others. */
+  async #takeIn(missing: readonly string[]): Promise<void> {
+    const { store, collections, log } = this.#options;
+    const wrong: string[] = missing.length === 0 ? [] : [new NotCaptured(missing).message];
+    for (const collection of collections) {
+      const { name } = collection;
+      if (this.#streamed.has(name)) continue;
+      try {
+        await checkDefinition(store.database, collection);
         const facts = await readTableFacts(store.database, collection.sqlName);
-        if (facts === undefined) throw new Error(`the table of ${collection.name} is gone`);
-        const { name } = collection;
+        if (facts === undefined) throw new Error(`the table of ${name} is gone`);
         const drained = <Result>(work: (transaction: Transaction) => Promise<Result>) => this.#drained(name, work);
-        const captures = () => this.#capturesOf(name);
-        return [name, { collection, facts, drained, captures }] as const;
-      }),
-    );
-    this.#streams = new RecordStreams({
-      broker,
-      store,
-      collections: new Map(streamed),
-      now: () => performance.now(),
-      onFault,
-    });
+        this.#streamed.set(name, { collection, facts, drained, captures: () => this.#capturesOf(name) });
+      } catch (error) {
+        if (!(error instanceof DefinitionMismatch)) throw error;
+        wrong.push(error.message);
+      }
+    }
+    const said = wrong.join('\n');
+    if (said !== '' && said !== this.#said) log.error({ collections: this.#unserved() }, said);
+    this.#said = said;
+  }
+
+  #unserved(): readonly string[] {
+    return this.#options.collections.map(({ name }) => name).filter((name) => !this.isServed(name));
+  }
+
+  /** Whether the changes of all nodes are moved by this one now, as far as it knows. */
+  get active(): boolean {
+    return this.#relay.active;
   }
 
   /** Moves changes, and watches the captures, from now on; where it does so already, at once. */
@@ -193,18 +234,19 @@ export class LiveCollections extends ServedCollections {
 
   /** One change after the other: a lease has to be given up before it can be taken again. */
   #settle(): Promise<void> {
-    this.#settling = this.#settling.then(async () => {
-      if (this.#isWanted === this.#isMoving) return;
-      this.#isMoving = this.#isWanted;
-      if (this.#isMoving) {
-        this.#relay = this.#createRelay();
-        this.#relay.start();
-        this.#planWatch();
-      } else {
-        clearTimeout(this.#timer);
-        await this.#relay.close();
-      }
-    });
+    this.#settling = this.#settling
+      .then(async () => {
+        if (this.#isWanted === this.#isMoving) return;
+        this.#isMoving = this.#isWanted;
+        if (this.#isMoving) {
+          this.#relay.start();
+          this.#planWatch();
+        } else {
+          clearTimeout(this.#timer);
+          await this.#relay.stop();
+        }
+      })
+      .catch(this.#options.onFault);
     return this.#settling;
   }
 
@@ -214,26 +256,13 @@ export class LiveCollections extends ServedCollections {
     await this.rest();
   }
 
-  #createRelay(): Relay {
-    const { store, node, log, broker, listen, onRest, busyMs } = this.#options;
-    return createRelay({
-      store,
-      targets: () => this.#captures.targets,
-      node,
-      log,
-      onMoved: (topic, batch) => broker.moved(topic, batch),
-      listen,
-      onRest,
-      busyMs,
-    });
-  }
-
   async #watch(): Promise<void> {
     await this.look();
     if (this.#isMoving) this.#planWatch();
   }
 
   #planWatch(): void {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#watch(), WATCH_MS);
   }
 
@@ -249,6 +278,7 @@ export class LiveCollections extends ServedCollections {
         );
         endStreams(name);
       }
+      if (this.#streamed.size < this.#options.collections.length) await this.#takeIn(missing);
     } catch (error) {
       // While the database is away, nothing is captured that nobody is told of.
       if (!(error instanceof StoreUnavailable)) onFault(error);
@@ -268,7 +298,7 @@ export class LiveCollections extends ServedCollections {
 }
 
 /** @throws RowSecurityLacks with what is to be run, where the server may not run it itself */
-export async function requireRowSecurity(database: Database): Promise<void> {
+async function requireRowSecurity(database: Database): Promise<void> {
   const installed = await installRowSecurity(database);
   if (installed.ok) return;
   throw new RowSecurityLacks(`rls() needs roles and functions that this server may not create. Run:

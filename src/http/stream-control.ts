@@ -10,6 +10,7 @@ import type { SubscribeRequest } from '../broker/broker.ts';
 import type { Calls } from '../bus/calls.ts';
 import type { Presence } from '../presence/presence.ts';
 import { type StreamTopic, streamInfoSchema, streamTopicSchema } from '../protocol/schemas.ts';
+import { ViewTooLarge } from '../records/view-too-large.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { watchMembers } from './open-stream.ts';
 import type { OpenStream, OpenStreams } from './open-streams.ts';
@@ -222,7 +223,7 @@ export function createStreamControl({
     try {
       return await here(request.data);
     } catch (error) {
-      if (error instanceof StoreUnavailable) return { kind: 'unavailable' };
+      if (error instanceof StoreUnavailable || error instanceof ViewTooLarge) return { kind: 'unavailable' };
       throw error;
     }
   });

@@ -13,8 +13,12 @@ export interface ChangeOrigin {
   readonly mutation?: string | undefined;
 }
 
-/** The same settings as those of the capture, so that a record reads the same here and in its events. */
+/**
+ * The same settings as those of the capture, so that a record reads the same here and in its events; and how long a statement may take, in
+ * ms: whoever asks waits no longer, and it would keep the connection.
+ */
 const WIRE_FORM = `
+  set_config('statement_timeout', '5000', true),
   set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, MDY', true),
   set_config('IntervalStyle', 'iso_8601', true), set_config('extra_float_digits', '1', true),
   set_config('bytea_output', 'hex', true)`;

@@ -52,11 +52,21 @@ export function formatKey(parts: readonly string[]): string {
  *   (a timestamp) passes.
  */
 export function parseKey(collection: Collection, text: string): readonly string[] | undefined {
-  const parts = collection.key.length === 1 ? [text] : text.split(',').map(decode);
-  if (parts.length !== collection.key.length) return undefined;
+  const parts = splitKey(collection, text);
+  return parts !== undefined && collection.key.every((column, at) => holds(column, parts[at] ?? ''))
+    ? parts
+    : undefined;
+}
+
+/**
+ * Reads a key that the database has written, whatever the definition thinks that its columns can hold.
+ *
+ * @returns `undefined` when it has a wrong number of parts, or one that is not encoded
+ */
+export function splitKey({ key }: Collection, text: string): readonly string[] | undefined {
+  const parts = key.length === 1 ? [text] : text.split(',').map(decode);
   const whole = parts.filter((part) => part !== undefined);
-  const fits = whole.length === parts.length && collection.key.every((column, at) => holds(column, whole[at] ?? ''));
-  return fits ? whole : undefined;
+  return whole.length === parts.length && parts.length === key.length ? whole : undefined;
 }
 
 /** Whether a URL can name the key, and an event carry it. */
@@ -88,7 +98,7 @@ function holds({ kind, drizzle }: CollectionColumn, text: string): boolean {
       return value <= max && value >= -max - 1n;
     }
     case 'numeric':
-      return /^-?\d+(?:\.\d+)?$/.test(text);
+      return /^(?:-?\d+(?:\.\d+)?|NaN|-?Infinity)$/.test(text);
     case 'boolean':
       return text === 'true' || text === 'false';
     case 'uuid':

@@ -12,7 +12,7 @@ import { beginView } from './caller-session.ts';
 import { endOfLog } from './end-of-log.ts';
 import type { ReadMoment } from './held-rows.ts';
 import { Refused } from './outcome.ts';
-import { parseKey } from './record-key.ts';
+import { splitKey } from './record-key.ts';
 import { compileRowFilters } from './row-filter.ts';
 import type { StreamedCollection } from './streamed-collection.ts';
 import { concerns } from './view-interest.ts';
@@ -120,7 +120,7 @@ export function createViewSource({
       let moment: ReadMoment | undefined;
       for (let from = 0; from < keys.length; from += KEYS) {
         const some = keys.slice(from, from + KEYS).flatMap((key) => {
-          const parts = parseKey(collection, key);
+          const parts = splitKey(collection, key);
           return parts === undefined ? [] : [parts];
         });
         try {

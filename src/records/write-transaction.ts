@@ -59,7 +59,8 @@ export async function writeRecords(
         }
         return done;
       });
-      if (!written.replayed) kick();
+      // A write that is repeated may be one of which nobody was told the first time.
+      kick();
       return written;
     } catch (error) {
       if (error instanceof Refused) return error.outcome;

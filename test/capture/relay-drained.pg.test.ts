@@ -35,7 +35,7 @@ describe.skipIf((await findPostgres()) === undefined)('a drained look', () => {
   });
   afterEach(async () => {
     for (const relay of relays.splice(0)) {
-      await relay.close();
+      await relay.stop();
       await relay.store.close();
     }
     await made.drop();

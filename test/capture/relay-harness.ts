@@ -99,7 +99,7 @@ export function relayOn(
       return relay.active;
     },
     drained: relay.drained,
-    close: relay.close,
+    stop: relay.stop,
     store,
     lines,
     told,

@@ -48,7 +48,7 @@ describe.skipIf((await findPostgres()) === undefined)('what a relay moves of one
     relay = relayOn(store, captures, { targets: () => targets });
   });
   afterEach(async () => {
-    await relay.close();
+    await relay.stop();
     await relay.store.close();
     await made.drop();
   });

@@ -47,7 +47,7 @@ describe.skipIf((await findPostgres()) === undefined)('relays among writers of e
   }
 
   async function end(relay: TestRelay): Promise<void> {
-    await relay.close();
+    await relay.stop();
     await relay.store.close();
   }
 

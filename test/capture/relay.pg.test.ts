@@ -41,7 +41,7 @@ describe.skipIf((await findPostgres()) === undefined)('a relay', () => {
   });
   afterEach(async () => {
     for (const relay of relays.splice(0)) {
-      await relay.close();
+      await relay.stop();
       await relay.store.close();
     }
     await made.drop();
@@ -93,7 +93,7 @@ describe.skipIf((await findPostgres()) === undefined)('a relay', () => {
     await until('it is active', () => first.active);
     const second = await begin();
     const closing = performance.now();
-    await first.close();
+    await first.stop();
     await until('the other is active', () => second.active);
     expect(performance.now() - closing).toBeLessThan(2000);
   });
@@ -335,7 +335,7 @@ describe.skipIf((await findPostgres()) === undefined)('a relay', () => {
         await until('the outbox is empty', async () => (await made.sql`select from sluice.changes`).length === 0);
       }
     } finally {
-      await relay.close();
+      await relay.stop();
       await proxy.mend();
     }
   });

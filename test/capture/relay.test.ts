@@ -12,6 +12,7 @@ import {
   replay,
   rowsOf,
   type TestRelay,
+  targetsOf,
 } from './relay-harness.ts';
 
 describe('a relay over the one connection of an embedded database', () => {
@@ -26,7 +27,7 @@ describe('a relay over the one connection of an embedded database', () => {
     relay = relayOn(store, captures);
   });
   afterEach(async () => {
-    await relay.close();
+    await relay.stop();
     await database.close();
   });
 
@@ -42,6 +43,38 @@ describe('a relay over the one connection of an embedded database', () => {
     expect(changes.map(({ operation }) => operation).join('')).toBe('IU'.repeat(20));
     expect(replay(changes)).toEqual(await rowsOf(database, 'items'));
     await until('all is told', () => relay.told.reduce((sum, { batch }) => sum + batch.bodies.length, 0) === 40);
+  });
+
+  it('works again after it was stopped, and rests only when nobody has kicked it since it looked', async () => {
+    let rests = 0;
+    let kicks = 50;
+    const restedWhileKicked: number[] = [];
+    relay = relayOn(relay.store, captures, {
+      busyMs: 5,
+      targets: () => {
+        // Comes while it looks.
+        if (kicks > 0) relay.kick();
+        kicks -= 1;
+        return targetsOf(captures);
+      },
+      onRest: () => {
+        rests += 1;
+        if (kicks > 0) restedWhileKicked.push(kicks);
+      },
+    });
+    for (let round = 1; round <= 3; round += 1) {
+      const before = rests;
+      relay.start();
+      await database.query(`INSERT INTO items VALUES (${round}, 'x')`);
+      await until('it is moved', () => relay.told.filter(({ topic }) => topic === 'items').length === round);
+      await until('it rests', () => rests > before);
+      await relay.stop();
+      const stopped = rests;
+      await database.query(`INSERT INTO notes VALUES (${round}, 'x')`);
+      expect([relay.active, rests, await isOutboxEmpty(database)]).toEqual([false, stopped, false]);
+      await relay.drained(captures, endsOf);
+    }
+    expect(restedWhileKicked).toEqual([]);
   });
 
   it('lets look at the tables where the log ends, whether it runs or not', async () => {

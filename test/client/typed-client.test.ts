@@ -3,8 +3,11 @@ import { integer, pgTable, text } from 'drizzle-orm/pg-core';
 import { afterAll, describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import { type Client, createClient } from '../../src/client/index.ts';
+import type { edgeCollections as EdgeCollections } from '../../src/cloudflare/collections/edge-collections.ts';
+import type { createWorker as CreateWorker } from '../../src/cloudflare/worker.ts';
 import { liveCollections } from '../../src/http/live-collections.ts';
 import { createRealtime } from '../../src/http/realtime.ts';
+import type { DefinitionOf } from '../../src/protocol/definition.ts';
 import type { Event } from '../../src/protocol/event.ts';
 import { collection } from '../../src/records/collection.ts';
 import { everyRow } from '../../src/records/visibility.ts';
@@ -21,10 +24,13 @@ const events = {
   news: { message: z.string() },
 };
 
-/** Never called: what it would answer is what counts. */
+/** Never called: what they would answer is what counts. */
 const withRecords = () =>
   createRealtime({ events, collections: liveCollections([collection('orders', { table, visibility: everyRow() })]) });
 type App = ReturnType<typeof withRecords>;
+const onWorkers = (edgeCollections: typeof EdgeCollections, createWorker: typeof CreateWorker) =>
+  createWorker({ events, collections: edgeCollections([collection('orders', { table, visibility: everyRow() })]) });
+type WorkerApp = ReturnType<typeof onWorkers>;
 
 const app = createRealtime({ events });
 afterAll(() => app.close());
@@ -33,6 +39,11 @@ const open = <Of>(): Client<Of> =>
   createClient<Of>({ url: 'http://sluice.test', fetch: async () => Response.error(), onError: () => undefined });
 
 describe('a typed client', () => {
+  it('knows of a Worker what it knows of a server', () => {
+    expectTypeOf<DefinitionOf<WorkerApp>>().toEqualTypeOf<DefinitionOf<App>>();
+    expectTypeOf<keyof DefinitionOf<WorkerApp>['collections']>().toEqualTypeOf<'orders'>();
+  });
+
   it('knows the events of topics, told apart by their types', () => {
     const client = open<typeof app>();
     const subscription = client.subscribe(

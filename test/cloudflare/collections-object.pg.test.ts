@@ -1,5 +1,6 @@
 /** The object of a Worker's collections: when it works and when it sleeps, and what it does where the database is not as it must be. */
 import { afterAll, describe, it, type TestContext } from 'vitest';
+import { addCapture } from '../../src/capture/add-capture.ts';
 import { removeCapture } from '../../src/capture/remove-capture.ts';
 import { liveCollections } from '../../src/http/live-collections.ts';
 import { createRealtime } from '../../src/http/realtime.ts';
@@ -49,13 +50,15 @@ async function open(
         const { type, key } = event === undefined ? JSON.parse(data) : {};
         return event === undefined ? [`${type} ${key}`] : [];
       });
-    return { told, isLost: () => blocks.some(({ event }) => event === '$gap') };
+    const has = (name: string) => () => blocks.some(({ event }) => event === name);
+    return { told, isLost: has('$gap'), isClosed: has('$close') };
   }
 
   const seen = async (): Promise<{ wakes: number; sockets: number }> => (await fetch(`${url}/seen`)).json();
   const create = (topic: string, id: number) =>
     ask(`collections/${topic}`, { method: 'POST', body: JSON.stringify({ id, owner: 'ann' }) });
-  return { system, admin, ask, follow, seen, create };
+  const hand = (path: string) => fetch(`${url}${path}`);
+  return { system, admin, ask, follow, seen, create, hand };
 }
 
 const server = await findPostgres();
@@ -130,18 +133,75 @@ describe.skipIf(server === undefined).concurrent('the object of collections', { 
     expect((await ask('topics?prefix=p', { as: admin })).body.topics).toMatchObject([{ topic: 'parcels' }]);
   });
 
-  it('answers 503 where a table is not captured, says in the log what to run, and serves topics all the same', async ({
+  it('serves what is as it must be, answers 503 of the rest, says in the log what to run, and goes on when it was run', async ({
     expect,
     onTestFinished,
   }) => {
-    const { system, ask, create } = await open({ onTestFinished }, {}, async ({ url }) => {
+    const { system, ask, create, follow } = await open({ onTestFinished }, {}, async ({ url }) => {
       const database = await connectPostgres({ url });
       await removeCapture(database, 'letters');
       await database.close();
     });
-    expect((await ask('collections/parcels')).status).toBe(503);
-    expect((await create('parcels', 1)).status).toBe(503);
-    expect(system.faults.join('\n')).toContain('sluice capture add');
+    const reader = await follow('parcels');
+    expect((await create('parcels', 1)).status).toBe(201);
+    expect((await ask('collections/letters')).status).toBe(503);
+    expect((await create('letters', 1)).status).toBe(503);
+    expect(system.faults.join('\n')).toContain(`sluice capture add '"letters"'`);
     expect((await ask('topics/chat/events', { method: 'POST', body: '{"data":1}' })).status).toBe(201);
+    await until('it is told', () => reader.told().length === 1);
+    const database = await connectPostgres({ url: system.url });
+    await addCapture(database, 'letters');
+    await database.close();
+    await until('it is served', async () => (await create('letters', 1)).status === 201);
+    await follow('letters');
+    expect(reader.isLost()).toBe(false);
+  });
+
+  it('closes the streams of a table that is not captured any more when the object comes back, and leaves all others', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { system, follow, create, hand } = await open({ onTestFinished }, {});
+    const [parcels, letters] = [await follow('parcels'), await follow('letters')];
+    const database = await connectPostgres({ url: system.url });
+    await hand('/end');
+    await removeCapture(database, 'letters');
+    await database.close();
+    await until('its stream is closed', () => letters.isClosed());
+    await create('parcels', 1);
+    await until('the others go on', () => parcels.told().length === 1);
+    expect([parcels.isClosed(), parcels.isLost()]).toEqual([false, false]);
+  });
+
+  it('tells what was written at once though the object was ended while it was moving, or lost its connections', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    // Nobody would look again before long.
+    const { system, follow, create, hand } = await open({ onTestFinished }, { CAPTURE_INTERVAL: '30m' });
+    const reader = await follow('parcels');
+    for (let id = 1; id <= 8; id += 1) {
+      expect((await create('parcels', id)).status).toBe(201);
+      // In the middle of what the write has kicked.
+      if (id % 2 === 0) await system.cutConnections();
+      else await hand('/end');
+      await until('it is told', () => reader.told().includes(`insert ${id}`), 15_000);
+    }
+    expect(reader.isLost()).toBe(false);
+    expect(reader.told()).toHaveLength(8);
+  });
+
+  it('tells at once what a server on Node has moved for it', async ({ expect, onTestFinished }) => {
+    const { system, follow, create } = await open({ onTestFinished }, { CAPTURE_INTERVAL: '30m' });
+    const store = await createPostgresStore(await connectPostgres({ url: system.url }));
+    const realtime = createRealtime({ store, collections: liveCollections(COLLECTIONS) });
+    onTestFinished(() => realtime.close());
+    await realtime.started;
+    const reader = await follow('parcels');
+    for (let id = 1; id <= 3; id += 1) {
+      await create('parcels', id);
+      await until('it is told', () => reader.told().length === id, 5000);
+    }
+    expect(reader.isLost()).toBe(false);
   });
 });

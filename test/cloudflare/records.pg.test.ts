@@ -30,6 +30,6 @@ describe.skipIf((await findPostgres()) === undefined || PGBOUNCER === undefined)
         },
       };
     },
-    { dropsEmptyHeaders: true },
+    { dropsEmptyHeaders: true, share: 0.25 },
   );
 });

@@ -7,6 +7,10 @@ export const SCHEMA = `
   CREATE TABLE orders (id int PRIMARY KEY, owner text NOT NULL, status text NOT NULL, amount numeric(20,2) NOT NULL DEFAULT 0, note text, version int NOT NULL DEFAULT 1);
   CREATE TABLE notes (id int PRIMARY KEY, owner text NOT NULL, body text NOT NULL, version int NOT NULL DEFAULT 1);
   CREATE TABLE risky (id int PRIMARY KEY, n int NOT NULL, version int NOT NULL DEFAULT 1, t jsonb, r text, hidden text);
+  CREATE TABLE amounts (id numeric PRIMARY KEY, note text, version int NOT NULL DEFAULT 1);
+  ALTER TABLE amounts ENABLE ROW LEVEL SECURITY;
+  GRANT SELECT ON amounts TO authenticated;
+  CREATE POLICY every ON amounts TO authenticated USING (true);
   ALTER TABLE risky ENABLE ROW LEVEL SECURITY;
   GRANT SELECT ON risky TO authenticated;
   CREATE POLICY risk ON risky TO authenticated USING (100 / n > 0);
@@ -36,7 +40,14 @@ const risky = pgTable('risky', {
   version: integer('version').notNull().default(1),
 });
 
+const amounts = pgTable('amounts', {
+  id: numeric('id').primaryKey(),
+  note: text('note'),
+  version: integer('version').notNull().default(1),
+});
+
 export const COLLECTIONS = [
+  collection('amounts', { table: amounts, visibility: rls() }),
   collection('risky', { table: risky, visibility: rls() }),
   collection('orders', { table: orders, visibility: everyRow(), filterable: ['status', 'id', 'note'] }),
   collection('mine', { table: orders, visibility: scope((claims, row) => row['owner'] === claims['sub']) }),
@@ -47,4 +58,4 @@ export const COLLECTIONS = [
   collection('notes', { table: notes, visibility: rls({ claims: ['team'] }) }),
 ];
 
-export const CAPTURED = ['orders', 'notes', 'risky'];
+export const CAPTURED = ['orders', 'notes', 'risky', 'amounts'];

@@ -227,6 +227,25 @@ export function streamsSuite(name: string, open: () => Promise<System>): void {
       }
     });
 
+    it('under row-level security tell of every row that the table can hold, whatever its key', async () => {
+      const { told, named } = await follow('amounts');
+      await system.sql`INSERT INTO amounts VALUES ('NaN'), ('1.50'), ('Infinity'), ('-Infinity')`;
+      await until('all are told', () => told().length === 4);
+      await system.sql`UPDATE amounts SET note = 'changed' WHERE id = 'NaN'`;
+      await system.sql`DELETE FROM amounts WHERE id = 'Infinity'`;
+      await until('the rest is told', () => told().length === 6);
+      expect(told().map(({ type, key }) => `${type} ${key}`)).toEqual([
+        'insert NaN',
+        'insert 1.50',
+        'insert Infinity',
+        'insert -Infinity',
+        'update NaN',
+        'delete Infinity',
+      ]);
+      expect(named('$gap')).toEqual([]);
+      expect(await (await ask('collections/amounts/NaN')).json()).toEqual({ id: 'NaN', note: 'changed', version: 2 });
+    });
+
     it('stand beside other topics on one stream, and answer pages and long polls', async () => {
       const opened: Block[] = [];
       const connection = openSse({

@@ -15,8 +15,9 @@ import { createDatabase, type TestDatabase } from '../support/postgres-database.
 export interface System {
   /** Speaks to the database beside the server. */
   readonly sql: postgres.Sql;
-  /** Errors that a node logged. */
+  /** The database's address. */
   readonly url: string;
+  /** Errors that a node logged. */
   readonly faults: unknown[];
   port(node: number): number;
   token(claims: Readonly<Record<string, unknown>>): Promise<string>;

@@ -53,7 +53,7 @@ describe.skipIf((await findPostgres()) === undefined)('the past of a record', { 
     });
   });
   afterAll(async () => {
-    await relay.close();
+    await relay.stop();
     await store.close();
     await made.drop();
   });

@@ -33,7 +33,7 @@ it('tells the past of a record in an embedded database', { timeout: 30_000 }, as
     const { body } = await app.ask('orders/1/history');
     expect(body).toMatchObject({ complete: true, versions: [{ version: 2, changed: ['big'] }, { version: 1 }] });
   } finally {
-    await relay.close();
+    await relay.stop();
     await store.close();
   }
 });

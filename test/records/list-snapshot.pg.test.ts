@@ -47,7 +47,7 @@ describe.skipIf((await findPostgres()) === undefined)('a list', () => {
     });
   });
   afterAll(async () => {
-    await relay.close();
+    await relay.stop();
     await store.close();
     await made.drop();
   });

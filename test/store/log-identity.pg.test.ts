@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/store/postgres/database.ts';
 import { openPglite } from '../../src/store/postgres/pglite.ts';
 import { connectPostgres } from '../../src/store/postgres/postgres-js.ts';
-import { createPostgresStore } from '../../src/store/postgres/postgres-store.ts';
+import { createPooledStore, createPostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { createDatabase, findPostgres } from '../support/postgres-database.ts';
 import { until } from '../support/until.ts';
@@ -122,6 +122,26 @@ it('stays when the database was only away', async () => {
   away = false;
   expect(await store.log.append({ topic: 'a', bodies: [event] })).toMatchObject({ epoch: before?.epoch, first: 1 });
   await store.close();
+});
+
+it('is known to all that share what is remembered of it as soon as one has looked', async () => {
+  const carrier = await openPglite();
+  const remembered = { id: '', confirmed: 0 };
+  const stores = [1, 2, 3].map(() => createPooledStore(carrier, remembered));
+  const epochs = async () => (await Promise.all(stores.map(({ log }) => log.ranges(['a'])))).map(([a]) => a?.epoch);
+  const known = () => stores.map((store) => store.epochOf('a', 0));
+  const [first] = await epochs();
+  expect([await epochs(), known()]).toEqual([
+    [first, first, first],
+    [first, first, first],
+  ]);
+  await carrier.query(`UPDATE sluice.meta SET value = 'another ' || split_part(value, ' ', 2) WHERE name = 'log'`);
+  // Some seconds later, one of them looks again.
+  remembered.confirmed = Date.now() - 5000;
+  const [range] = (await stores[0]?.log.ranges(['a'])) ?? [];
+  expect(range?.epoch).not.toBe(first);
+  expect(known()).toEqual([range?.epoch, range?.epoch, range?.epoch]);
+  await carrier.close();
 });
 
 async function withStore<Value>(

@@ -23,9 +23,10 @@ export function collectionsOf({ SLUICE_COLLECTIONS }: CollectionBindings) {
   return SLUICE_COLLECTIONS.get(SLUICE_COLLECTIONS.idFromName('collections'));
 }
 
-/** How soon what others than this API write is looked for, while somebody reads. Below this nothing is gained: each look asks the database. */
-const SHORTEST_MS = 100;
+/** How often what others than this API write is looked for, while somebody reads, unless told, in ms. */
 const INTERVAL_MS = 2000;
+/** The least that may be told: each look asks the database. */
+const SHORTEST_MS = 100;
 
 /** `CAPTURE_INTERVAL`, in ms: 2 s unless told. @throws Error when it is no duration of at least 100 ms */
 export function captureIntervalOf(env: object): number {

@@ -36,7 +36,8 @@ const BUSY_MS = 100;
 
 /**
  * Opens them. Nothing is moved before `live.wake`.
- * @throws StoreUnavailable; DefinitionMismatch, NotCaptured, RowSecurityLacks when the database is not as it must be
+ * Collections that are not as they must be are left out until they are: the others go on.
+ * @throws StoreUnavailable; Error when the database itself is not as it must be
  */
 export async function openCollectionsNode({
   database,
@@ -71,7 +72,7 @@ export async function openCollectionsNode({
     onRest,
     busyMs: BUSY_MS,
   });
-  await live.open();
+  await live.open({ leavesOut: true });
   const names = new Set(collections.map(({ name }) => name));
   const retention = createRetentionTask({
     log: store.log,

@@ -7,6 +7,8 @@
  * before anything is moved.
  */
 import type { Subscription } from '../../broker/broker.ts';
+import type { LocalBroker } from '../../broker/local-broker.ts';
+import type { LiveCollections } from '../../http/live-collections.ts';
 import type { Collection } from '../../records/collection.ts';
 import type { Database } from '../../store/postgres/database.ts';
 import { openHyperdrive } from '../../store/postgres/hyperdrive.ts';
@@ -15,8 +17,8 @@ import { Audience, type Reading } from '../audience.ts';
 import { AudienceObject } from '../audience-object.ts';
 import { type Settings, settingsOf } from '../bindings.ts';
 import { createConsoleLog } from '../console-log.ts';
-import { answerPings, type ObjectState } from '../platform.ts';
-import { FilterMisfit, refusalOf } from '../read-refusal.ts';
+import { answerPings, type ObjectState, type WorkerSocket } from '../platform.ts';
+import { FilterMisfit, NotServed, refusalOf } from '../read-refusal.ts';
 import { decodeRead, encodeRefusal, READ_HEADER, REFUSAL_HEADER } from '../topic-frames.ts';
 import { type CollectionBindings, captureIntervalOf } from './bindings.ts';
 import { type CollectionsNode, openCollectionsNode } from './collections-node.ts';
@@ -29,8 +31,8 @@ export interface CollectionsMethods {
   kick(): Promise<void>;
   /** Somebody else has moved something. */
   moved(): Promise<void>;
-  /** Resolves when the database is as it must be, and `true`; what it lacks is in the log. */
-  isReady(): Promise<boolean>;
+  /** The collections that are as they must be; `undefined` when none can be served. What is wrong is in the log. */
+  served(): Promise<readonly string[] | undefined>;
   /** How many read a collection. */
   readers(collection: string): Promise<number>;
 }
@@ -42,6 +44,8 @@ const TIDY_MS = 60_000;
 const TIDY_ASLEEP_MS = 3_600_000;
 /** How often it is looked whether queries are cached, in ms. */
 const UNCACHED_MS = 3_600_000;
+/** When it is looked after a kick whether another node has moved what was written, in ms after each other. */
+const FOLLOW_MS = [30, 100, 400, 1500];
 /** How long a database that is not as it must be is not asked again, in ms. */
 const PATIENCE_MS = 2000;
 /** The platform lets an object have 32,768 sockets. */
@@ -50,7 +54,6 @@ const MOST_READERS = 32_000;
 export class CollectionsObject extends AudienceObject<CollectionBindings> implements CollectionsMethods {
   protected readonly audience: Audience;
   readonly #collections: readonly Collection[];
-  readonly #names: readonly string[];
   readonly #settings: Settings;
   readonly #intervalMs: number;
   /** What it works with, until it sleeps. */
@@ -59,15 +62,15 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
   #opened: CollectionsNode | undefined;
   #failed: { readonly error: unknown; readonly until: number } | undefined;
   #database: Database | undefined;
+  #isFollowing = false;
 
   /** @param collections all that there are */
   constructor(ctx: ObjectState, env: CollectionBindings, collections: readonly Collection[]) {
     super(ctx, env);
     this.#collections = collections;
-    this.#names = collections.map(({ name }) => name);
     this.#settings = settingsOf(env);
     this.#intervalMs = captureIntervalOf(env);
-    ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID');
+    ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID');
     this.audience = new Audience({
       ctx,
       subscribe: (readings) => this.#subscribe(readings),
@@ -93,8 +96,21 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
 
   async kick(): Promise<void> {
     await this.#planAlarm();
-    const { live } = await this.#up();
+    const { live, broker } = await this.#up();
     await live.wake();
+    // Where another node moves the changes of all, its word does not come here.
+    if (this.audience.sockets > 0) void this.#follow(live, broker);
+  }
+
+  async #follow(live: LiveCollections, broker: LocalBroker): Promise<void> {
+    if (this.#isFollowing) return;
+    this.#isFollowing = true;
+    for (const pauseMs of FOLLOW_MS) {
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      if (live.active) break;
+      await broker.checkTails();
+    }
+    this.#isFollowing = false;
   }
 
   async moved(): Promise<void> {
@@ -103,13 +119,14 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
     await broker.checkTails();
   }
 
-  async isReady(): Promise<boolean> {
+  async served(): Promise<readonly string[] | undefined> {
     await this.#planAlarm();
     try {
-      await this.#up();
-      return true;
-    } catch {
-      return false;
+      const { live } = await this.#up();
+      return this.#collections.map(({ name }) => name).filter((name) => live.isServed(name));
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return undefined;
+      throw error;
     }
   }
 
@@ -117,10 +134,15 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
     return this.audience.count(collection);
   }
 
-  /** What a reader says may need what it was reading with. */
-  override async webSocketMessage(...heard: Parameters<AudienceObject['webSocketMessage']>): Promise<void> {
-    if (this.#node === undefined) await this.#up().catch(() => undefined);
-    super.webSocketMessage(...heard);
+  /** What a reader says needs what it was reading with. Where that cannot be had now, it is to come again. */
+  override async webSocketMessage(socket: WorkerSocket, message: unknown): Promise<void> {
+    try {
+      await this.#up();
+      super.webSocketMessage(socket, message);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      this.audience.forget(socket);
+    }
   }
 
   /** Looks for what others did, and lets go of what has had its time. */
@@ -135,10 +157,10 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
 
   async #look(): Promise<void> {
     const database = this.#connected();
-    const { waiting, ends } = await lookAtDatabase(database, this.#names);
+    const { waiting, ends } = await lookAtDatabase(database, this.#collections);
     const isAsleep = this.#node === undefined;
     const isTidyingDue = this.#isDue('tidied', isAsleep ? TIDY_ASLEEP_MS : TIDY_MS);
-    if (isAsleep && !waiting && !isTidyingDue && (this.audience.sockets === 0 || ends === this.#fact('ends'))) return;
+    if (isAsleep && !waiting && !isTidyingDue && (this.audience.sockets === 0 || ends === this.#noted('ends'))) return;
     const { live, broker, retention } = await this.#up();
     await live.look();
     await broker.checkTails();
@@ -156,7 +178,8 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
       this.#node = undefined;
       const isAway = error instanceof StoreUnavailable;
       // What is wrong is the operator's to read.
-      if (!isAway) console.error(error);
+      if (isAway) console.warn('the database cannot be reached', error.cause);
+      else console.error(error);
       const unavailable = isAway ? error : new StoreUnavailable('the collections are not ready', { cause: error });
       this.#failed = { error: unavailable, until: Date.now() + PATIENCE_MS };
       throw unavailable;
@@ -180,14 +203,18 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
     this.#opened = node;
     // Before anything is moved: of what goes out of sight afterwards they can be told.
     await this.audience.wake();
+    // Its predecessor may have been ended in the middle of a move.
+    void node.live.wake();
     return node;
   }
 
   async #subscribe(readings: readonly Reading[]): Promise<readonly Subscription[]> {
-    const streams = this.#opened?.live.streams;
-    if (streams === undefined) throw new StoreUnavailable('the collections are not ready');
+    const live = this.#opened?.live;
+    if (live === undefined) throw new StoreUnavailable('the collections are not ready');
+    const { streams } = live;
     const subscribed = await Promise.allSettled(
       readings.map(async ({ request, caller, before }) => {
+        if (!live.isServed(request.topic)) throw new NotServed(request.topic);
         if (caller === undefined) throw new TypeError('a reader of a collection is nobody');
         const outcome = await streams.subscribe(caller, request, before);
         if (outcome.kind === 'invalid-filter') throw new FilterMisfit(outcome.field);
@@ -220,16 +247,16 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
 
   /** Whether something was noted so long ago, or never. @param ms how long */
   #isDue(name: string, ms: number): boolean {
-    return Date.now() - Number(this.#fact(name) ?? 0) >= ms;
+    return Date.now() - Number(this.#noted(name) ?? 0) >= ms;
   }
 
-  #fact(name: string): string | undefined {
+  #noted(name: string): string | undefined {
     const { sql } = this.ctx.storage;
-    return sql.exec<{ value: string }>('SELECT value FROM facts WHERE name = ?', name).toArray()[0]?.value;
+    return sql.exec<{ value: string }>('SELECT value FROM notes WHERE name = ?', name).toArray()[0]?.value;
   }
 
   #note(name: string, value: string): void {
-    if (this.#fact(name) === value) return;
-    this.ctx.storage.sql.exec('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)', name, value);
+    if (this.#noted(name) === value) return;
+    this.ctx.storage.sql.exec('INSERT OR REPLACE INTO notes (name, value) VALUES (?, ?)', name, value);
   }
 }

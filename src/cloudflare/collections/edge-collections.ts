@@ -4,7 +4,6 @@ import type { Defines } from '../../protocol/definition.ts';
 import type { Collection } from '../../records/collection.ts';
 import { openHyperdrive } from '../../store/postgres/hyperdrive.ts';
 import { createPooledStore } from '../../store/postgres/postgres-store.ts';
-import { reach } from '../away.ts';
 import type { ObjectState } from '../platform.ts';
 import type { WorkerCollections } from '../worker.ts';
 import { type CollectionBindings, collectionBindingsOf, collectionsOf } from './bindings.ts';
@@ -58,8 +57,14 @@ export function edgeCollections<const Collections extends readonly Collection[]>
             ...log,
             async topic(name) {
               const status = await log.topic(name);
+              // Without the object nobody is counted, and the log is there all the same.
               if (status !== undefined && names.includes(name))
-                onSubscribers(name, await reach(collectionsOf(bindings).readers(name)));
+                onSubscribers(
+                  name,
+                  await collectionsOf(bindings)
+                    .readers(name)
+                    .catch(() => 0),
+                );
               return status;
             },
           },

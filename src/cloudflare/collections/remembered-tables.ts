@@ -12,8 +12,8 @@ export interface RememberedTables {
   readonly captures: CollectionCaptures;
   /** When the captures were looked for, ms since 1970. */
   looked: number;
-  /** Whether the database was found to be as it must be. */
-  isReady: boolean;
+  /** The collections that are as they must be. */
+  served: readonly string[];
 }
 
 export function rememberTables(collections: readonly Collection[]): RememberedTables {
@@ -22,7 +22,7 @@ export function rememberTables(collections: readonly Collection[]): RememberedTa
     facts: new Map(),
     captures: new CollectionCaptures(collections),
     looked: 0,
-    isReady: false,
+    served: [],
   };
 }
 

@@ -37,7 +37,7 @@ export interface RequestCollectionsOptions {
   readonly parts: Pick<CollectionParts, 'log' | 'onFault' | 'endStreams'>;
 }
 
-/** How long it is believed that tables are captured, in ms. */
+/** How long it is believed that collections are served and their tables captured, in ms. */
 const LOOK_MS = 3000;
 /** How long the object is left to move what waits before it is done here, in ms: it may have slept. */
 const HOPE_MS = 1000;
@@ -78,7 +78,7 @@ export class RequestCollections extends ServedCollections {
         versionAt: (collection, key, version) =>
           this.#drained(collection.name, (transaction) => recordAtVersion(transaction, collection, key, version)),
       }),
-      () => this.#prepare(),
+      (name) => this.#prepare(name),
     );
   }
 
@@ -92,7 +92,7 @@ export class RequestCollections extends ServedCollections {
   async #misfit({ topic, filters = [] }: SubscribeRequest): Promise<string | undefined> {
     const collection = this.#byName.get(topic);
     if (collection === undefined || filters.length === 0) return undefined;
-    await this.#prepare();
+    await this.#prepare(topic);
     const facts = await this.#catalog.of(collection);
     const canonical = await canonicalFilters(this.#options.store.database, collection, facts, filters);
     return canonical.ok ? undefined : canonical.field;
@@ -119,22 +119,24 @@ export class RequestCollections extends ServedCollections {
     }
   }
 
-  /** Looks whether the database is as it must be, and what is captured, as far as that is not known. */
-  #prepare(): Promise<void> {
-    this.#preparing ??= this.#look().finally(() => {
-      this.#preparing = undefined;
-    });
-    return this.#preparing;
+  /** Looks what is served, and what is captured, as far as that is not known. @throws StoreUnavailable when a collection is not served */
+  async #prepare(name: string): Promise<void> {
+    const { remembered } = this.#options;
+    if (Date.now() - remembered.looked >= LOOK_MS || !remembered.served.includes(name)) {
+      this.#preparing ??= this.#look().finally(() => {
+        this.#preparing = undefined;
+      });
+      await this.#preparing;
+    }
+    if (!remembered.served.includes(name)) throw new StoreUnavailable(`the collection ${name} is not served for now`);
   }
 
   async #look(): Promise<void> {
     const { bindings, remembered, store } = this.#options;
-    if (!remembered.isReady && !(await reach(collectionsOf(bindings).isReady())))
-      throw new StoreUnavailable('the collections are not ready');
-    remembered.isReady = true;
-    if (Date.now() - remembered.looked < LOOK_MS) return;
+    const served = await reach(collectionsOf(bindings).served());
+    if (served === undefined) throw new StoreUnavailable('the collections are not ready');
     await remembered.captures.find(store.database);
-    remembered.looked = Date.now();
+    Object.assign(remembered, { served: [...served], looked: Date.now() });
   }
 
   #drained<Result>(name: string, work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
@@ -185,13 +187,13 @@ export class RequestCollections extends ServedCollections {
   }
 }
 
-/** Has every method wait for something. */
-function prepared(records: Records, prepare: () => Promise<void>): Records {
+/** Has every method wait for something, by the name of the collection. */
+function prepared(records: Records, prepare: (name: string) => Promise<void>): Records {
   const after =
-    <Given extends readonly unknown[], Answer>(method: (...given: Given) => Promise<Answer>) =>
-    async (...given: Given): Promise<Answer> => {
-      await prepare();
-      return method(...given);
+    <Given extends readonly unknown[], Answer>(method: (name: string, ...given: Given) => Promise<Answer>) =>
+    async (name: string, ...given: Given): Promise<Answer> => {
+      await prepare(name);
+      return method(name, ...given);
     };
   return {
     find: (name) => records.find(name),

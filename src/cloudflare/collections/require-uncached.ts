@@ -14,12 +14,14 @@ export async function requireUncached({ query }: Pick<Database, 'query'>): Promi
   // Of this look alone: another must not make it look as if nothing were kept.
   const name = `uncached:${crypto.randomUUID()}`;
   const read = async () => (await query<{ readonly value: string }>(READ, [name]))[0]?.value;
-  await query(NOTE, [name, 'before']);
-  await read();
-  await query(NOTE, [name, 'after']);
-  const value = await read();
-  await query(FORGET, [name]);
-  if (value === 'after') return;
+  try {
+    await query(NOTE, [name, 'before']);
+    await read();
+    await query(NOTE, [name, 'after']);
+    if ((await read()) === 'after') return;
+  } finally {
+    await query(FORGET, [name]);
+  }
   throw new Error(
     'Hyperdrive caches queries. Switch that off: npx wrangler hyperdrive update <id> --caching-disabled true',
   );

@@ -5,7 +5,6 @@
  * statement outlives its question, and what is set is set with `LOCAL`. The schema is brought up to date from elsewhere (the command line),
  * since migrations are files, and need a lock.
  */
-import { StoreUnavailable } from '../store.ts';
 import type { Database } from './database.ts';
 import { openPostgresPool } from './postgres-pool.ts';
 import { isUpToDate } from './schema-version.ts';
@@ -20,8 +19,10 @@ export function openHyperdrive(url: string): Database {
   return openPostgresPool({ url, connections: CONNECTIONS, idleSeconds: IDLE_SECONDS, prepare: false });
 }
 
-/** @throws StoreUnavailable when migrations are missing, or the database cannot be reached */
+/** @throws Error when migrations are missing; StoreUnavailable */
 export async function requireSchema({ query }: Pick<Database, 'query'>): Promise<void> {
   if (await isUpToDate(query)) return;
-  throw new StoreUnavailable('The schema is older than this Worker. Bring it up to date with: sluice capture list');
+  throw new Error(
+    'The schema of the database is older than this Worker. Bring it up to date with: sluice capture list',
+  );
 }

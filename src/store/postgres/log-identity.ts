@@ -46,7 +46,6 @@ export class LogIdentity {
   private constructor(database: Database, remembered?: RememberedIdentity) {
     this.#database = database;
     this.#remembered = remembered;
-    this.#id = remembered?.id ?? '';
   }
 
   /** @throws StoreUnavailable */
@@ -67,7 +66,8 @@ export class LogIdentity {
 
   /** The identity as it was when it was last confirmed. */
   get id(): string {
-    return this.#id;
+    // Another that shares it may have looked since.
+    return this.#remembered?.id ?? this.#id;
   }
 
   /** The database, such that a failure to reach it makes the identity doubtful, and no statement runs before the doubt is gone. */

@@ -99,9 +99,9 @@ interface Pool {
  */
 export function openPostgresPool(options: PoolOptions): PostgresPool {
   const { timeoutMs = 5000, prepare = true } = options;
-  let lost = 0;
+  let losses = 0;
   const onLoss = () => {
-    lost += 1;
+    losses += 1;
   };
   let pool = openPool(options, onLoss);
   const retiring = new Set<Promise<void>>();
@@ -207,7 +207,7 @@ export function openPostgresPool(options: PoolOptions): PostgresPool {
     await Promise.all([pool.sql.end({ timeout: 2 }), ...retiring]);
   }
 
-  return { lanes: 4, query, transaction, losses: () => lost, close, sql: () => pool.sql };
+  return { lanes: 4, query, transaction, losses: () => losses, close, sql: () => pool.sql };
 }
 
 /** The codes of postgres.js, and of the socket, for a connection that is gone. */

@@ -171,7 +171,8 @@ export function merging(app: Running): void {
       for (const name of ['ETag', 'Location']) expect(again.headers.get(name)).toBe(first.headers.get(name));
       expect([again.status, again.text]).toEqual([first.status, first.text]);
       expect([first, again].map(({ headers }) => headers.get('Idempotent-Replayed'))).toEqual([null, 'true']);
-      expect(app().kicks).toBe(kicks + 1);
+      // The word of the first may have been lost with its answer.
+      expect(app().kicks).toBe(kicks + 2);
       expect((await app().ask('orders')).body.records.every(({ version }: { version: number }) => version < 3)).toBe(
         true,
       );

@@ -18,11 +18,12 @@ export type Running = () => CollectionsApp;
 /**
  * @param open `send` says where the routes are, if not here
  * @param dropsEmptyHeaders see `writing`
+ * @param share see `badInput`
  */
 export function collectionsSuite(
   name: string,
   open: () => Promise<{ database: Database; send?: (request: Request) => Promise<Response>; close(): Promise<void> }>,
-  { dropsEmptyHeaders = false } = {},
+  { dropsEmptyHeaders = false, share = 1 } = {},
 ): void {
   describe(name, () => {
     let opened: Awaited<ReturnType<typeof open>>;
@@ -43,7 +44,7 @@ export function collectionsSuite(
     constraints(() => app);
     merging(() => app);
     visibility(() => app);
-    badInput(() => app);
+    badInput(() => app, share);
     odd(() => app);
   });
 }
