@@ -24,7 +24,9 @@ export type BusSignal =
       readonly operation: string;
       readonly body: unknown;
     }
-  | { readonly kind: 'reply'; readonly call: string; readonly to: string; readonly body: unknown };
+  | { readonly kind: 'reply'; readonly call: string; readonly to: string; readonly body: unknown }
+  /** The node that a call was for is not there. Told only to the caller, by a bus that {@link Bus.tellsUnheard}. */
+  | { readonly kind: 'unheard'; readonly call: string };
 
 export interface Envelope {
   /** The node that sent it. */
@@ -46,6 +48,8 @@ export interface Bus {
    * @returns how to say that it does no more
    */
   follow?(topic: string): () => void;
+  /** Whether a caller is told when the node that it calls is not there: then one that is may be given time. Not unless it says so. */
+  readonly tellsUnheard?: boolean;
   /** Whether other nodes can be heard at the moment. */
   readonly connected: boolean;
   close(): Promise<void>;

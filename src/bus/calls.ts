@@ -91,6 +91,7 @@ export function createCalls({ bus, node, onFault }: CallsOptions): Calls {
   function receive({ from, signal }: Envelope): void {
     if (signal.kind === 'call' && (signal.to === undefined || signal.to === node))
       void answerCall(signal.call, signal.operation, signal.body, from);
+    else if (signal.kind === 'unheard') outstanding.get(signal.call)?.settle();
     else if (signal.kind === 'reply' && signal.to === node) {
       const waiting = outstanding.get(signal.call);
       if (waiting !== undefined && (waiting.to ?? from) === from) waiting.answered({ from, body: signal.body });

@@ -76,7 +76,8 @@ export function createEdgeBus({ bindings, node, waitUntil, follow, onFault }: Ed
     // Who asks must be there for the answer.
     if (signal.kind === 'call') await connect();
     if (to === undefined) await Promise.all(gatesOf(bindings).map((gate) => gate.pass(envelope, undefined)));
-    else await gateOf(bindings, to).pass(envelope, to);
+    else if (!(await gateOf(bindings, to).pass(envelope, to)) && signal.kind === 'call')
+      tell({ from: to, signal: { kind: 'unheard', call: signal.call } });
   }
 
   return {
@@ -91,6 +92,7 @@ export function createEdgeBus({ bindings, node, waitUntil, follow, onFault }: Ed
       return () => listeners.delete(listener);
     },
     follow,
+    tellsUnheard: true,
     connected: true,
     connect,
     hear: (signal) => tell({ from: '', signal }),

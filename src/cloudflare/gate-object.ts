@@ -9,8 +9,8 @@ import { answerPings, closeSocket, type ObjectState, socketPair, upgrade, type W
 
 /** What may be called. */
 export interface GateMethods {
-  /** Passes a signal on: to the node that it is for, else to all. */
-  pass(envelope: Envelope, to: string | undefined): Promise<void>;
+  /** Passes a signal on: to the node that it is for, else to all. @returns whether it is passed to anybody */
+  pass(envelope: Envelope, to: string | undefined): Promise<boolean>;
 }
 
 /** The header that carries the name of a node. */
@@ -36,10 +36,12 @@ export class SluiceGate extends DurableObject implements GateMethods {
     return upgrade(client);
   }
 
-  async pass(envelope: Envelope, to: string | undefined): Promise<void> {
+  async pass(envelope: Envelope, to: string | undefined): Promise<boolean> {
     const text = JSON.stringify(envelope);
     if (to !== undefined && this.ctx.getWebSockets(to).length === 0) await this.#arrival(to);
-    for (const socket of this.ctx.getWebSockets(to)) send(socket, text);
+    const sockets = this.ctx.getWebSockets(to);
+    for (const socket of sockets) send(socket, text);
+    return sockets.length > 0;
   }
 
   webSocketMessage(): void {}

@@ -73,6 +73,12 @@ function bound(read: (value: string) => number | undefined, expected: string) {
 const count = (value: string): number | undefined => (/^[0-9]{1,15}$/.test(value) ? Number(value) : undefined);
 
 export const retentionAge = () => bound(parseDuration, 'a duration such as 12h or 7d');
+/** A duration, from a bound on, in ms. */
+export const duration = (low: number, expected: string) =>
+  text((value) => {
+    const ms = parseDuration(value);
+    return ms !== undefined && ms >= low ? ms : undefined;
+  }, expected);
 export const retentionEvents = () => bound(count, 'a whole number');
 export const retentionBytes = () => bound(parseSize, 'a size such as 64MiB');
 export const limit = () => bound(count, 'a whole number');

@@ -11,6 +11,7 @@ import type { GrantsClaim } from '../protocol/grants.ts';
 import { DEFAULT_LIMITS, type Limits } from '../protocol/limits.ts';
 import type { Retention } from '../store/store.ts';
 import {
+  duration,
   grants,
   httpUrl,
   limit,
@@ -60,6 +61,8 @@ export interface Config {
   };
   readonly corsOrigins: readonly string[] | '*';
   readonly retention: Retention;
+  /** About how often it is applied, in ms. */
+  readonly retentionIntervalMs: number;
   /** Patterns of the topics that keep only the newest event of each key. */
   readonly compactTopics: readonly string[];
   /** The file of a module that exports collections. */
@@ -139,6 +142,11 @@ const schema = z.object({
   RETENTION_AGE: setting(retentionAge(), '7d', 'How long events are kept (`12h`, `30d`); `none` sets no bound.'),
   RETENTION_EVENTS: setting(retentionEvents(), 'none', 'The most events kept of one topic; `none` sets no bound.'),
   RETENTION_BYTES: setting(retentionBytes(), 'none', 'The most bytes kept of one topic (`64MiB`); `none` for any.'),
+  RETENTION_INTERVAL: setting(
+    duration(1000, 'a duration of at least 1s'),
+    '1m',
+    'About how often what is not to be kept any more is let go of, and topics are compacted.',
+  ),
   COMPACT_TOPICS: setting(
     patterns(),
     undefined,
@@ -287,6 +295,7 @@ function toConfig(settings: z.output<typeof schema>, mode: Mode): Config {
       events: settings.RETENTION_EVENTS,
       bytes: settings.RETENTION_BYTES,
     },
+    retentionIntervalMs: settings.RETENTION_INTERVAL,
     compactTopics: settings.COMPACT_TOPICS ?? [],
     collections: settings.COLLECTIONS,
     audit: settings.AUDIT,

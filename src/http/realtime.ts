@@ -59,6 +59,8 @@ export interface RealtimeOptions extends AppOptions {
   readonly callerLimits?: CallerLimits;
   /** What may be forgotten, by topic. Nothing unless told. */
   readonly retention?: Retention | ((topic: string) => Retention);
+  /** About how often retention is applied and topics are compacted, in ms. A minute unless told. */
+  readonly retentionIntervalMs?: number;
   /** Whether a topic keeps only the newest event of each key. */
   readonly compact?: (topic: string) => boolean;
   /** Tables to be live resources: see `liveCollections`. None unless told. */
@@ -229,6 +231,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
     },
     onPruned,
     onFault,
+    ...(options.retentionIntervalMs !== undefined && { intervalMs: options.retentionIntervalMs }),
   });
 
   let draining = false;
@@ -286,6 +289,7 @@ export function createRealtime(options: RealtimeOptions = {}): Realtime {
       presence,
       rights,
       calls,
+      isPatient: bus.tellsUnheard === true,
       topicsPerStream: limits.topicsPerStream,
     }),
     isPublic: (topic) =>

@@ -22,8 +22,9 @@ import type { Subscriptions } from './subscriptions.ts';
 export const NODE_NAME = /^[0-9a-z]{8}$/;
 const NODE_NAME_LENGTH = 8;
 const STREAM_ID = /^[0-9a-z]{40}$/;
-/** How long another node may take to answer, in ms. */
+/** How long another node may take to answer, in ms; and on a bus that tells when it is not there. */
 const CALL_MS = 2000;
+const PATIENT_CALL_MS = 12_000;
 
 export type StreamInfo = z.infer<typeof streamInfoSchema>;
 
@@ -70,6 +71,8 @@ export interface StreamControlOptions {
   readonly presence: Presence | undefined;
   readonly rights: Rights;
   readonly calls: Calls;
+  /** Whether the bus tells when a node is not there. */
+  readonly isPatient: boolean;
   readonly topicsPerStream: number;
 }
 
@@ -80,6 +83,7 @@ export function createStreamControl({
   presence,
   rights,
   calls,
+  isPatient,
   topicsPerStream,
 }: StreamControlOptions): StreamControl {
   /** Streams that are being changed, each with the end of its last change. */
@@ -197,7 +201,7 @@ export function createStreamControl({
     if (!STREAM_ID.test(request.id)) return { kind: 'not-found' };
     const node = request.id.slice(0, NODE_NAME_LENGTH);
     if (node === streams.node) return here(request, by);
-    const answer = await calls.call(node, 'stream', request, CALL_MS);
+    const answer = await calls.call(node, 'stream', request, isPatient ? PATIENT_CALL_MS : CALL_MS);
     // A node that does not answer is most likely gone, and its streams with it.
     if (!answer.ok) return { kind: 'not-found' };
     const outcome = outcomeSchema.safeParse(answer.body);

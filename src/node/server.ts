@@ -155,6 +155,7 @@ function optionsOf(config: Config, mode: Mode): RealtimeOptions {
     limits: { requestBytes, eventBytes, topicsPerStream, membersPerTopic },
     callerLimits,
     retention: (topic) => (topic === HOST_METRICS_TOPIC && mode === 'dev' ? HOST_METRICS_RETENTION : config.retention),
+    retentionIntervalMs: config.retentionIntervalMs,
     ...(patterns.length > 0 && { compact: (topic: string) => patterns.some((covers) => covers(topic)) }),
     trustProxy: config.trustProxy,
     schedule: setImmediate,

@@ -391,6 +391,14 @@ export function streamsSuite(name: string, open: () => Promise<System>): void {
         expect(owners().filter((each) => each.endsWith(' 10'))).toEqual([]);
       });
 
+      it('are answered by what has become of it though the rows take seconds to read', async () => {
+        await system.sql`INSERT INTO notes SELECT n, 'slow', 'x' FROM generate_series(1, 25) n`;
+        const { renew, blocks, owners } = await open({ team: 'fast' });
+        await until('the stream is live', () => blocks.some(({ event }) => event === '$ready'));
+        expect(await renew('slow')).toBe(200);
+        await until('they are told', () => owners().length === 25);
+      });
+
       it.each(['notes', 'teams'])('keep the place of each topic in every cursor meanwhile: %s', async (topic) => {
         await system.sql`INSERT INTO notes VALUES (100, 'fast', 'x'), (200, 'other', 'x')`;
         await system.sql`INSERT INTO orders VALUES (100, 'fast', 'open'), (200, 'other', 'open')`;

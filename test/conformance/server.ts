@@ -58,6 +58,8 @@ export function conformanceOf(subject: Subject): void {
       AUTH_AUDIENCE: AUDIENCE,
       AUTH_ISSUER: ISSUER,
       RETENTION_EVENTS: String(KEPT),
+      // Half the time that is waited for it would be that until the next run.
+      RETENTION_INTERVAL: '10s',
       LIMIT_WRITES_PER_SUBJECT: String(LIMITS.writesPerSecond),
       LIMIT_STREAMS_PER_SUBJECT: String(LIMITS.streams),
       LIMIT_WRITES_PER_ADDRESS: 'none',

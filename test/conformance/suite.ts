@@ -8,9 +8,9 @@ import { filters } from './suite/filters.ts';
 import { heartbeats } from './suite/heartbeats.ts';
 import { idempotency } from './suite/idempotency.ts';
 import { identity } from './suite/identity.ts';
-import { limits } from './suite/limits.ts';
+import { limits, limitsOfGone } from './suite/limits.ts';
 import { nodes } from './suite/nodes.ts';
-import { operations } from './suite/operations.ts';
+import { operations, operationsOfGone } from './suite/operations.ts';
 import { presence } from './suite/presence.ts';
 import { presenceStreams } from './suite/presence-streams.ts';
 import { readingMany } from './suite/reading-many.ts';
@@ -20,7 +20,7 @@ import { restart, stop } from './suite/restart.ts';
 import { revocation } from './suite/revocation.ts';
 import { expiredHistory, startingPoints } from './suite/starting-points.ts';
 import { streams } from './suite/streams.ts';
-import { type Suite, type Target, testOf } from './suite/target.ts';
+import { goneMsOf, type Suite, type Target, testOf } from './suite/target.ts';
 import { tickets } from './suite/tickets.ts';
 import { topics } from './suite/topics.ts';
 import { writing } from './suite/writing.ts';
@@ -50,6 +50,10 @@ const PARTS: readonly ((suite: Suite) => void)[] = [
   badInput,
   badWire,
 ];
+/** These wait until a reader that is gone is noticed. */
+const GONE: readonly ((suite: Suite) => void)[] = [limitsOfGone, operationsOfGone];
+/** A reader is noticed to be gone so soon that waiting for it needs no company, in ms. */
+const SOON_MS = 10_000;
 /** These wait for most of their time, and do so side by side. */
 const WAITING: readonly ((suite: Suite) => void)[] = [heartbeats, expiredHistory];
 const LAST: readonly ((suite: Suite) => void)[] = [restart, stop];
@@ -60,9 +64,11 @@ export function conformance(target: Target): void {
   describe(target.name, () => {
     for (const part of PARTS) part(suite);
     const { fast, retention } = target.features ?? {};
-    if (!fast || retention !== undefined)
+    const isSoon = goneMsOf(target) <= SOON_MS;
+    if (isSoon) for (const part of GONE) part(suite);
+    if (!fast || retention !== undefined || !isSoon)
       describe('in time', { concurrent: true }, () => {
-        for (const part of WAITING) part(suite);
+        for (const part of isSoon ? WAITING : [...WAITING, ...GONE]) part(suite);
       });
     for (const part of LAST) part(suite);
   });

@@ -6,7 +6,7 @@ import { goneMsOf, type Suite } from './target.ts';
 export function limits({ it, target }: Suite): void {
   const known = target.features?.limits;
   if (known === undefined) return;
-  const { writesPerSecond, streams } = known;
+  const { writesPerSecond } = known;
   describe('7 limits', () => {
     it('answers 429 with Retry-After and RateLimit to too many writes, and takes them later', async ({ kit }) => {
       const topic = kit.topic();
@@ -29,10 +29,18 @@ export function limits({ it, target }: Suite): void {
       await new Promise((done) => setTimeout(done, wait));
       expect((await write(0)).status).toBe(201);
     });
+  });
+}
 
+/** What is seen only when a reader that is gone was noticed. */
+export function limitsOfGone({ it, target }: Suite): void {
+  const known = target.features?.limits;
+  if (known === undefined) return;
+  const { streams } = known;
+  describe('7 limits on streams', () => {
     it('answers 429 to one stream too many, and opens it when another has gone', {
       timeout: 30_000 + goneMsOf(target),
-    }, async ({ kit }) => {
+    }, async ({ kit, expect }) => {
       const topic = kit.topic();
       const token = await kit.token();
       const open = await Promise.all(numbers(1, streams).map(() => kit.stream(topic, {}, { token })));

@@ -37,7 +37,7 @@ function visitObjects(value: unknown, visit: (object: Record<string, any>, path:
   for (const [name, each] of Object.entries(value)) visitObjects(each, visit, `${path}/${name}`);
 }
 
-export function operations({ it, target }: Suite): void {
+export function operations({ it }: Suite): void {
   describe('8 health', () => {
     it.for(['/healthz', '/readyz'])('answers %s with 200 to anybody', async (path, { kit }) => {
       expect((await kit.ask('GET', path, { token: undefined })).status).toBe(200);
@@ -142,8 +142,33 @@ export function operations({ it, target }: Suite): void {
       expect((await kit.page(topic, { after: answer.json.oldest })).events.length).toBeGreaterThanOrEqual(2);
       kit.refused(await kit.ask('GET', `/v1/topics/${encodeURIComponent(kit.topic())}`), 404);
     });
+  });
 
-    it('lists streams while they are open, and ends one', { timeout: 30_000 + goneMsOf(target) }, async ({ kit }) => {
+  describe('8 compression', () => {
+    it('gzips a large page for whoever takes it, and never a stream', async ({ kit }) => {
+      const topic = kit.topic();
+      await kit.publish(topic, { data: 'x'.repeat(50_000) });
+      const headers = { 'accept-encoding': 'gzip', authorization: `Bearer ${await kit.owner()}` };
+      const page = await askRaw(kit.url(`/v1/topics/${topic}/events`, { format: 'json' }), 'GET', headers);
+      expect(page.headers['content-encoding']).toBe('gzip');
+      const plainly = await askRaw(kit.url(`/v1/topics/${topic}/events`, { format: 'json' }), 'GET', {
+        ...headers,
+        'accept-encoding': 'identity',
+      });
+      expect(plainly.headers['content-encoding']).toBeUndefined();
+      const stream = await kit.stream(topic, {}, { headers: { 'accept-encoding': 'gzip' } });
+      expect(stream.response.headers.get('content-encoding')).toBeNull();
+    });
+  });
+}
+
+/** What is seen only when a reader that is gone was noticed. */
+export function operationsOfGone({ it, target }: Suite): void {
+  describe('8 administration of streams', () => {
+    it('lists streams while they are open, and ends one', { timeout: 30_000 + goneMsOf(target) }, async ({
+      kit,
+      expect,
+    }) => {
       const topic = kit.topic();
       const [stream, other] = [await kit.stream(topic), await kit.stream(topic)];
       const [name, stays] = [await stream.name(), await other.name()];
@@ -162,23 +187,6 @@ export function operations({ it, target }: Suite): void {
       kit.refused(await kit.ask('DELETE', `/v1/streams/${name}`), 404);
       other.close();
       await expect.poll(listed, { timeout: goneMsOf(target) }).not.toContain(stays);
-    });
-  });
-
-  describe('8 compression', () => {
-    it('gzips a large page for whoever takes it, and never a stream', async ({ kit }) => {
-      const topic = kit.topic();
-      await kit.publish(topic, { data: 'x'.repeat(50_000) });
-      const headers = { 'accept-encoding': 'gzip', authorization: `Bearer ${await kit.owner()}` };
-      const page = await askRaw(kit.url(`/v1/topics/${topic}/events`, { format: 'json' }), 'GET', headers);
-      expect(page.headers['content-encoding']).toBe('gzip');
-      const plainly = await askRaw(kit.url(`/v1/topics/${topic}/events`, { format: 'json' }), 'GET', {
-        ...headers,
-        'accept-encoding': 'identity',
-      });
-      expect(plainly.headers['content-encoding']).toBeUndefined();
-      const stream = await kit.stream(topic, {}, { headers: { 'accept-encoding': 'gzip' } });
-      expect(stream.response.headers.get('content-encoding')).toBeNull();
     });
   });
 }
