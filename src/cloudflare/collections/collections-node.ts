@@ -66,7 +66,8 @@ export async function openCollectionsNode({
     collections,
     broker,
     node: 'object',
-    log,
+    // It begins to move at every write, which is worth no line.
+    log: { ...log, info: log.debug },
     onFault,
     endStreams,
     onRest,
