@@ -128,14 +128,15 @@ describe.skipIf((await findPostgres()) === undefined)('a store whose database go
         }
       }
     };
-    const large = 'SELECT n, pg_sleep(CASE WHEN n % 1000 = 0 THEN 0.01 ELSE 0 END) FROM generate_series(1, $1::int) n';
+    const large = 'SELECT n, pg_sleep(CASE WHEN n % 1000 = 0 THEN 0.04 ELSE 0 END) FROM generate_series(1, $1::int) n';
     const halves = Promise.allSettled([1, 2].map(() => database.query(large, [100_000])));
     await until('both are answered in part', async () => {
+      // Some thousand rows are more than is gathered before it is sent.
       const [row] = await made.sql`SELECT count(*)::int AS n FROM pg_stat_activity
-                                     WHERE datname = current_database() AND wait_event = 'PgSleep'`;
+        WHERE datname = current_database() AND query LIKE '%generate_series%' AND application_name = 'sluice'
+          AND clock_timestamp() - query_start > interval '400 milliseconds'`;
       return row?.['n'] === 2;
     });
-    await new Promise((resolve) => setTimeout(resolve, 100));
     await made.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                    WHERE application_name = 'sluice' AND datname = current_database() AND pid <> pg_backend_pid()`;
     expect((await halves).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
