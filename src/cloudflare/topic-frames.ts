@@ -90,12 +90,47 @@ type EventsHead = {
 };
 
 /** Frames of batches that go to many sockets are made once. */
-const frames = new WeakMap<EventBatch, string>();
+const frames = new WeakMap<EventBatch, readonly string[]>();
 
-export function encodeEvents(batch: EventBatch): string {
-  const known = frames.get(batch);
-  if (known !== undefined) return known;
-  const { topic, epoch, after, last, events } = batch;
+/** Characters of one frame, about: the platform lets a message have 32 MiB, and a character has three bytes at most. */
+const MOST_CHARACTERS = 8 * 1024 * 1024;
+
+/** The frames of a batch: one, unless it is very large. */
+export function encodeEvents(batch: EventBatch): readonly string[] {
+  let known = frames.get(batch);
+  if (known === undefined) {
+    known = partsOf(batch).map(encodePart);
+    frames.set(batch, known);
+  }
+  return known;
+}
+
+/** Each part begins where the one before it ends. One in which the place does not move is as one of ephemeral events. */
+function* partsIn({ topic, epoch, after, last, events }: EventBatch): Generator<EventBatch> {
+  let begun = after;
+  let some: LogEvent[] = [];
+  let size = 0;
+  for (const event of events) {
+    if (size + event.size > MOST_CHARACTERS && some.length > 0) {
+      const end = Math.max(begun, some.at(-1)?.seq ?? 0);
+      yield new EventBatch(topic, epoch, begun, end, some);
+      begun = end;
+      some = [];
+      size = 0;
+    }
+    some.push(event);
+    size += event.size;
+  }
+  yield new EventBatch(topic, epoch, begun, last, some);
+}
+
+function partsOf(batch: EventBatch): readonly EventBatch[] {
+  let size = 0;
+  for (const event of batch.events) size += event.size;
+  return size <= MOST_CHARACTERS ? [batch] : [...partsIn(batch)];
+}
+
+function encodePart({ topic, epoch, after, last, events }: EventBatch): string {
   const head: EventsHead = { kind: 'events', topic, epoch, after, last };
   let frame = JSON.stringify(head);
   for (const { seq, id, json } of events) {
@@ -103,7 +138,6 @@ export function encodeEvents(batch: EventBatch): string {
     const place = id === undefined || id.startsWith(`${epoch}-`) ? seq : id;
     frame += `\n${place} ${json.slice(openingOf(id).length)}`;
   }
-  frames.set(batch, frame);
   return frame;
 }
 

@@ -123,7 +123,7 @@ export class TopicReader implements Subscriber {
   }
 
   deliver(batch: EventBatch, subscription: Subscription): void {
-    this.#send(encodeEvents(batch));
+    for (const frame of encodeEvents(batch)) this.#send(frame);
     this.#told = subscription.position;
   }
 
