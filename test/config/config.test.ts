@@ -28,6 +28,7 @@ describe('readConfig', () => {
       auth: { secret: undefined, jwksUrl: undefined, audience: undefined, issuer: undefined, anonymous: undefined },
       corsOrigins: [],
       retention: { ageMs: 7 * 86_400_000, events: undefined, bytes: undefined },
+      retentionIntervalMs: 60_000,
       compactTopics: [],
       audit: 'collections',
       logLevel: 'info',
