@@ -8,6 +8,6 @@ import { openSystem } from './system.ts';
 describe.skipIf((await findPostgres()) === undefined)('collections, against an oracle', () => {
   oracle({
     open: () => openSystem({ schema: SCHEMA, captured: CAPTURED, collections: COLLECTIONS }),
-    steps: Number(process.env['ORACLE_STEPS'] ?? 3000),
+    steps: Number(process.env['ORACLE_STEPS'] ?? 2000),
   });
 });
