@@ -34,8 +34,8 @@ export interface Reading {
 
 export interface AudienceOptions {
   readonly ctx: ObjectState;
-  /** Subscribes, all or none; in the order asked. @throws StoreUnavailable */
-  readonly subscribe: (readings: readonly Reading[]) => Promise<readonly Subscription[]>;
+  /** @throws StoreUnavailable */
+  readonly subscribe: (reading: Reading) => Promise<Subscription>;
   readonly spread: Spread;
   /** A relay of this object, where it has any. */
   readonly relay?: (topic: string, index: number) => RelayMethods;
@@ -111,7 +111,7 @@ export class Audience {
   async wake(): Promise<void> {
     const { ctx } = this.#options;
     const readers = ctx.getWebSockets().map((socket) => [socket, TopicReader.restored(ctx, socket)] as const);
-    await Promise.allSettled(readers.map((reader) => this.#begin([reader], false)));
+    await Promise.allSettled(readers.map(([socket, reader]) => this.#begin(socket, reader, false)));
   }
 
   /** Opens a reader's socket, or says which relay has room for it. */
@@ -122,7 +122,7 @@ export class Audience {
     if (isFull) return new Response(null, { headers: { [RELAY_HEADER]: String(this.#relayWithRoom()) } });
     const [client, server] = socketPair();
     ctx.acceptWebSocket(server);
-    await this.#begin([[server, TopicReader.of(ctx, server, read)]], true);
+    await this.#begin(server, TopicReader.of(ctx, server, read), true);
     this.settleSoon();
     return upgrade(client);
   }
@@ -225,23 +225,17 @@ export class Audience {
 
   async #exchange({ events, caller }: ReadRequest, before: Subscription | undefined): Promise<Subscription> {
     if (events === undefined) throw new TypeError('a reader of events is to read none');
-    const [subscription] = await this.#options.subscribe([{ request: events, caller, before }]);
-    if (subscription === undefined) throw new Error('a subscription is missing');
-    return subscription;
+    return this.#options.subscribe({ request: events, caller, before });
   }
 
-  async #begin(readers: readonly (readonly [WorkerSocket, TopicReader])[], isNew: boolean): Promise<void> {
-    const reading = readers.flatMap(([, reader]) =>
-      reader.request === undefined ? [] : [{ reader, request: reader.request, caller: reader.caller }],
-    );
+  async #begin(socket: WorkerSocket, reader: TopicReader, isNew: boolean): Promise<void> {
     // Known before anything is awaited: one that closes meanwhile is to be found.
-    for (const [socket, reader] of readers) this.#sockets.set(socket, reader);
+    this.#sockets.set(socket, reader);
+    const { request, caller } = reader;
     try {
-      const subscriptions = await this.#options.subscribe(reading);
-      const byReader = new Map(reading.map(({ reader }, index) => [reader, subscriptions[index]]));
-      for (const [, reader] of readers) reader.begin(byReader.get(reader), isNew);
+      reader.begin(request && (await this.#options.subscribe({ request, caller })), isNew);
     } catch (error) {
-      for (const [socket] of readers) this.forget(socket);
+      this.forget(socket);
       throw error;
     }
   }

@@ -3,6 +3,7 @@
  * it is told; what it has missed, and what its readers want of before, it reads above.
  */
 import { LocalBroker } from '../broker/local-broker.ts';
+import { subscribeOne } from '../broker/subscribe-one.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { LogPage, LogRange, LogStore } from '../store/store.ts';
 import { Audience, bareChanges, type RelayWord } from './audience.ts';
@@ -57,7 +58,7 @@ export class SluiceRelay extends AudienceObject implements RelayMethods {
     });
     this.audience = new Audience({
       ctx,
-      subscribe: (readings) => this.#broker.subscribe(readings.map(({ request }) => request)),
+      subscribe: ({ request }) => subscribeOne(this.#broker, request),
       spread: spreadOf(env),
       relay: (topic, index) => relayOf(env, topic, `${this.#place?.path}/${index}`),
       onFault,

@@ -5,6 +5,7 @@
  * What it answers and sends leaves it only when what it has written is safe (output gates): so an event is kept before anybody hears of it.
  */
 import { LocalBroker } from '../broker/local-broker.ts';
+import { subscribeOne } from '../broker/subscribe-one.ts';
 import type { Cursor } from '../protocol/cursor.ts';
 import type { EventBody } from '../protocol/event.ts';
 import { IDEMPOTENCY_MS } from '../protocol/limits.ts';
@@ -97,7 +98,7 @@ export class SluiceTopic extends AudienceObject implements TopicMethods {
     });
     this.audience = new Audience({
       ctx,
-      subscribe: (readings) => this.#broker.subscribe(readings.map(({ request }) => request)),
+      subscribe: ({ request }) => subscribeOne(this.#broker, request),
       spread: spreadOf(env),
       relay: (topic, index) => relayOf(env, topic, String(index)),
       onFault: (error) => console.error(error),

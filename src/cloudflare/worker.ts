@@ -9,7 +9,8 @@ import { type CallerLimiter, createCallerLimiter, DEFAULT_CALLER_LIMITS } from '
 import type { DefinedBy } from '../http/defined-by.ts';
 import type { OpenCollections } from '../http/live-collections.ts';
 import type { Log } from '../http/log.ts';
-import { createRealtime, type RealtimeOptions } from '../http/realtime.ts';
+import { createRealtime } from '../http/realtime.ts';
+import type { RealtimeOptions } from '../http/realtime-options.ts';
 import type { Defines } from '../protocol/definition.ts';
 import { problem } from '../protocol/problem.ts';
 import type { Store } from '../store/store.ts';

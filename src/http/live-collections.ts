@@ -6,7 +6,7 @@ import type { Broker } from '../broker/broker.ts';
 import { LocalBroker } from '../broker/local-broker.ts';
 import { createRelay, type Relay } from '../capture/relay.ts';
 import type { Defines } from '../protocol/definition.ts';
-import { checkDefinition, checkDefinitions, DefinitionMismatch } from '../records/check-definition.ts';
+import { compareDefinition, DefinitionMismatch } from '../records/check-definition.ts';
 import type { Collection } from '../records/collection.ts';
 import { guardScope } from '../records/guard-scope.ts';
 import { recordAtVersion } from '../records/history.ts';
@@ -14,7 +14,6 @@ import { installRowSecurity } from '../records/install-row-security.ts';
 import { RecordStreams } from '../records/record-streams.ts';
 import { createRecords, type Records } from '../records/records.ts';
 import type { StreamedCollection } from '../records/streamed-collection.ts';
-import { readTableFacts } from '../records/table-facts.ts';
 import type { InsertOf, PatchOf, RecordOf, ReplaceOf } from '../records/wire-types.ts';
 import type { Database, Transaction } from '../store/postgres/database.ts';
 import type { PostgresStore } from '../store/postgres/postgres-store.ts';
@@ -173,10 +172,11 @@ export class LiveCollections extends ServedCollections {
   async open({ leavesOut = false } = {}): Promise<void> {
     const { store, collections, broker, onFault } = this.#options;
     if (collections.some(({ visibility }) => visibility.kind === 'rls')) await requireRowSecurity(store.database);
-    if (!leavesOut) await checkDefinitions(store.database, collections);
+    const mismatches = await this.#takeIn();
+    if (!leavesOut && mismatches.length > 0) throw new DefinitionMismatch(mismatches);
     const { missing } = await this.#captures.find(store.database);
     if (!leavesOut && missing.length > 0) throw new NotCaptured(missing);
-    await this.#takeIn(missing);
+    this.#say(mismatches, missing);
     const now = () => performance.now();
     this.#streams = new RecordStreams({ broker, store, collections: this.#streamed, now, onFault });
   }
@@ -186,26 +186,31 @@ export class LiveCollections extends ServedCollections {
     return this.#streamed.has(name) && this.#captures.of(name) !== undefined;
   }
 
-  /** Takes in the collections that are defined as their tables are, and says what is wrong with the others. */
-  async #takeIn(missing: readonly string[]): Promise<void> {
-    const { store, collections, log } = this.#options;
-    const wrong: string[] = missing.length === 0 ? [] : [new NotCaptured(missing).message];
+  /** Takes in the collections that are defined as their tables are. @returns how the others are not */
+  async #takeIn(): Promise<readonly string[]> {
+    const { store, collections } = this.#options;
+    const mismatches: string[] = [];
     for (const collection of collections) {
       const { name } = collection;
       if (this.#streamed.has(name)) continue;
-      try {
-        await checkDefinition(store.database, collection);
-        const facts = await readTableFacts(store.database, collection.sqlName);
-        if (facts === undefined) throw new Error(`the table of ${name} is gone`);
+      const checked = await compareDefinition(store.database, collection);
+      if (checked.ok) {
+        const { facts } = checked;
         const drained = <Result>(work: (transaction: Transaction) => Promise<Result>) => this.#drained(name, work);
         this.#streamed.set(name, { collection, facts, drained, captures: () => this.#capturesOf(name) });
-      } catch (error) {
-        if (!(error instanceof DefinitionMismatch)) throw error;
-        wrong.push(error.message);
-      }
+      } else mismatches.push(...checked.mismatches);
     }
-    const said = wrong.join('\n');
-    if (said !== '' && said !== this.#said) log.error({ collections: this.#unserved() }, said);
+    return mismatches;
+  }
+
+  /** Says what is wrong, once for as long as it is the same. */
+  #say(mismatches: readonly string[], missing: readonly string[]): void {
+    const wrong = [
+      ...(mismatches.length === 0 ? [] : [new DefinitionMismatch(mismatches)]),
+      ...(missing.length === 0 ? [] : [new NotCaptured(missing)]),
+    ];
+    const said = wrong.map(({ message }) => message).join('\n');
+    if (said !== '' && said !== this.#said) this.#options.log.error({ collections: this.#unserved() }, said);
     this.#said = said;
   }
 
@@ -278,7 +283,7 @@ export class LiveCollections extends ServedCollections {
         );
         endStreams(name);
       }
-      if (this.#streamed.size < this.#options.collections.length) await this.#takeIn(missing);
+      if (this.#streamed.size < this.#options.collections.length) this.#say(await this.#takeIn(), missing);
     } catch (error) {
       // While the database is away, nothing is captured that nobody is told of.
       if (!(error instanceof StoreUnavailable)) onFault(error);

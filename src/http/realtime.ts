@@ -5,13 +5,12 @@
  */
 import type { Hono } from 'hono';
 import { anonymousPrincipal } from '../auth/authenticate.ts';
-import type { Policy, Principal } from '../auth/principal.ts';
+import type { Principal } from '../auth/principal.ts';
 import { createRevocations } from '../auth/revocations.ts';
 import { createRights } from '../auth/rights.ts';
 import type { Broker, Origin } from '../broker/broker.ts';
 import { LocalBroker } from '../broker/local-broker.ts';
 import { createRetentionTask } from '../broker/retention-task.ts';
-import type { Bus } from '../bus/bus.ts';
 import { createCalls } from '../bus/calls.ts';
 import { createLocalBus } from '../bus/local.ts';
 import { TimerWheel } from '../delivery/timer-wheel.ts';
@@ -23,66 +22,21 @@ import type { EventInput } from '../protocol/event.ts';
 import { DEFAULT_LIMITS, type Limits } from '../protocol/limits.ts';
 import { isTopic } from '../protocol/topic.ts';
 import { createMemoryStore } from '../store/memory.ts';
-import { type Retention, type Store, StoreUnavailable } from '../store/store.ts';
-import { type AppOptions, createApp } from './app.ts';
-import { type AuditScope, createAudit } from './audit.ts';
-import { type CallerLimiter, type CallerLimits, createCallerLimiter, DEFAULT_CALLER_LIMITS } from './caller-limiter.ts';
-import { type CredentialOptions, createCredentials } from './credentials.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import { createApp } from './app.ts';
+import { createAudit } from './audit.ts';
+import { createCallerLimiter, DEFAULT_CALLER_LIMITS } from './caller-limiter.ts';
+import { createCredentials } from './credentials.ts';
 import type { DefinedBy } from './defined-by.ts';
-import { compileEventDefinitions, type EventDefinitions, type EventTypes } from './event-definitions.ts';
+import { compileEventDefinitions, type EventTypes } from './event-definitions.ts';
 import { readEventInputs } from './event-inputs.ts';
-import type { OpenCollections } from './live-collections.ts';
-import { type Log, SILENT } from './log.ts';
-import type { RealtimeObserver } from './observer.ts';
+import { SILENT } from './log.ts';
 import { OpenStreams } from './open-streams.ts';
+import type { RealtimeOptions } from './realtime-options.ts';
 import { watchRevocations } from './revocation-watch.ts';
 import type { Env, Services } from './services.ts';
 import { createStreamControl, NODE_NAME } from './stream-control.ts';
 import { createSubscriptions } from './subscriptions.ts';
-
-export interface RealtimeOptions extends AppOptions {
-  /** Where events are kept. In memory unless told. Closed by `close`. */
-  readonly store?: Store;
-  /** How nodes wake each other. None unless told. Closed by `close`. */
-  readonly bus?: Bus;
-  /** What publishes and subscribes. Topics in this process over `store` and `bus` unless told; with any other, `liveCollections` cannot be. */
-  readonly broker?: Broker;
-  /** Counts what callers do. By `callerLimits`, and of this app alone, unless told. */
-  readonly callers?: CallerLimiter;
-  /** This node's name: eight characters of `0-9a-z`, unlike any other's. Random unless told. */
-  readonly node?: string;
-  readonly auth?: CredentialOptions;
-  /** Your own word on who may do what; it comes before the grants of the token. */
-  readonly policy?: Policy;
-  readonly limits?: Partial<Limits>;
-  /** Bounds on one caller. Those that are not given are as by default; `undefined` sets none. */
-  readonly callerLimits?: CallerLimits;
-  /** What may be forgotten, by topic. Nothing unless told. */
-  readonly retention?: Retention | ((topic: string) => Retention);
-  /** About how often retention is applied and topics are compacted, in ms. A minute unless told. */
-  readonly retentionIntervalMs?: number;
-  /** Whether a topic keeps only the newest event of each key. */
-  readonly compact?: (topic: string) => boolean;
-  /** Tables to be live resources: see `liveCollections`. None unless told. */
-  readonly collections?: OpenCollections;
-  /**
-   * The events of topics, by pattern and type, each with the zod schema of its data: what is published to such a topic has to be one of
-   * them. Clients know them by `createClient<typeof app>`. Anything unless told.
-   */
-  readonly events?: EventDefinitions;
-  /** Whose reading is noted: that of `collections` unless told, or `all` topics, or `none`. */
-  readonly audit?: AuditScope;
-  readonly log?: Log;
-  readonly observer?: RealtimeObserver;
-  /** How long a stream may last, in ms, until its reader is asked to come back; for ever unless told. For platforms that end it without a word. */
-  readonly streamLifeMs?: number;
-  /** Defers work to the end of this turn of the event loop; on Node, `setImmediate`. */
-  readonly schedule?: (work: () => void) => void;
-  /** ms since 1970 */
-  readonly clock?: () => number;
-  /** How often the store is asked what other nodes did, in ms; 0 never. 1,000 unless told. */
-  readonly tailCheckMs?: number;
-}
 
 /** A Hono app, and what the code that embeds it can do without HTTP. */
 export interface Realtime extends Hono<Env> {

@@ -2,7 +2,8 @@
 
 import type { Config, Mode } from '../config/config.ts';
 import type { Log } from '../http/log.ts';
-import { createRealtime, type Realtime, type RealtimeOptions } from '../http/realtime.ts';
+import { createRealtime, type Realtime } from '../http/realtime.ts';
+import type { RealtimeOptions } from '../http/realtime-options.ts';
 import type { MetricsSource } from '../http/routes/operating.ts';
 import { compileTopicPattern } from '../protocol/topic.ts';
 import type { Retention } from '../store/store.ts';

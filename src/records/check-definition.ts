@@ -28,16 +28,27 @@ export async function checkDefinitions(
 ): Promise<void> {
   const mismatches: string[] = [];
   for (const collection of collections) {
-    const facts = await readTableFacts(database, collection.sqlName);
-    mismatches.push(
-      ...(facts === undefined ? [`${collection.sqlName}: there is no such table`] : compare(collection, facts)),
-    );
+    const checked = await compareDefinition(database, collection);
+    if (!checked.ok) mismatches.push(...checked.mismatches);
   }
   if (mismatches.length > 0) throw new DefinitionMismatch(mismatches);
 }
 
 export async function checkDefinition(database: Pick<Database, 'query'>, collection: Collection): Promise<void> {
   await checkDefinitions(database, [collection]);
+}
+
+/** What is known of the table of a collection that is defined as it is; or how it is not. @throws StoreUnavailable */
+export async function compareDefinition(
+  database: Pick<Database, 'query'>,
+  collection: Collection,
+): Promise<
+  { readonly ok: true; readonly facts: TableFacts } | { readonly ok: false; readonly mismatches: readonly string[] }
+> {
+  const facts = await readTableFacts(database, collection.sqlName);
+  if (facts === undefined) return { ok: false, mismatches: [`${collection.sqlName}: there is no such table`] };
+  const mismatches = compare(collection, facts);
+  return mismatches.length === 0 ? { ok: true, facts } : { ok: false, mismatches };
 }
 
 function compare(collection: Collection, facts: TableFacts): readonly string[] {

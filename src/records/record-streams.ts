@@ -1,5 +1,6 @@
 /** Streams of collections: which subscription a reader gets, by who they are and what they ask for. */
 import type { Broker, SubscribeRequest, Subscription } from '../broker/broker.ts';
+import { subscribeOne } from '../broker/subscribe-one.ts';
 import { type Cursor, viewEpoch } from '../protocol/cursor.ts';
 import type { EventBatch } from '../protocol/event-batch.ts';
 import { type Filter, formatFilter } from '../protocol/filter.ts';
@@ -92,11 +93,8 @@ export class RecordStreams {
     const { topic, types = [] } = request;
     const view = fingerprint(streamed.collection.visibility, caller);
     const { projection, sees } = rowSight(streamed, caller, filters, view);
-    const open = async (start: SubscribeRequest['start']): Promise<Subscription> => {
-      const [inner] = await this.#options.broker.subscribe([{ ...request, start, filters: [], projection }]);
-      if (inner === undefined) throw new Error('the broker gave too few subscriptions');
-      return inner;
-    };
+    const open = (start: SubscribeRequest['start']): Promise<Subscription> =>
+      subscribeOne(this.#options.broker, { ...request, start, filters: [], projection });
     if (view === '*') return open(request.start);
     const batches = this.#sharedBatches(JSON.stringify([topic, projection?.name, types]));
     const follow = async (start: SubscribeRequest['start']) =>

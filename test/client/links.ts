@@ -4,7 +4,7 @@ import { type ConnectOptions, connect, type Link } from '../../src/client/connec
 import type { Fallback } from '../../src/client/connection/fallback.ts';
 import type { Environment, Signals } from '../../src/client/environment.ts';
 import type { MissingEvents, SubscribeOptions, Subscription } from '../../src/client/subscription.ts';
-import type { RealtimeOptions } from '../../src/http/realtime.ts';
+import type { RealtimeOptions } from '../../src/http/realtime-options.ts';
 import type { Event } from '../../src/protocol/event.ts';
 import { TestApp, type TokenClaims, tokenOf } from '../http/app.ts';
 

@@ -7,11 +7,7 @@ import { edgeCollections } from '../../src/cloudflare/collections/index.ts';
 import { createWorker } from '../../src/cloudflare/index.ts';
 import type { ExecutionContext, ObjectState } from '../../src/cloudflare/platform.ts';
 import type { Collection } from '../../src/records/collection.ts';
-
-interface Hands {
-  cut(): Promise<void>;
-  end(): Promise<void>;
-}
+import { type Hands, withHands } from './hands.ts';
 
 export function observedCollections(tables: readonly Collection[]) {
   const collections = edgeCollections(tables);
@@ -19,7 +15,7 @@ export function observedCollections(tables: readonly Collection[]) {
   /** How often the object was made, and sockets opened to it. */
   const seen = { wakes: 0, sockets: 0 };
 
-  class SluiceCollections extends collections.SluiceCollections implements Hands {
+  class SluiceCollections extends withHands(collections.SluiceCollections) {
     constructor(ctx: ObjectState, env: CollectionBindings) {
       super(ctx, env);
       seen.wakes += 1;
@@ -28,16 +24,6 @@ export function observedCollections(tables: readonly Collection[]) {
     override async fetch(request: Request): Promise<Response> {
       seen.sockets += 1;
       return super.fetch(request);
-    }
-
-    /** Closes all sockets of readers. */
-    async cut(): Promise<void> {
-      for (const socket of this.ctx.getWebSockets()) socket.close(1012, 'cut');
-    }
-
-    /** Ends the object, with all that it holds in memory. */
-    async end(): Promise<void> {
-      (this.ctx as ObjectState & { abort(): void }).abort();
     }
   }
 

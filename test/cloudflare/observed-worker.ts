@@ -6,13 +6,14 @@
 import { type Bindings, relayOf, topicOf } from '../../src/cloudflare/bindings.ts';
 import { createWorker, SluiceRelay, SluiceTopic } from '../../src/cloudflare/index.ts';
 import type { ExecutionContext, ObjectState } from '../../src/cloudflare/platform.ts';
+import { type Hands, withHands } from './hands.ts';
 
 export { SluiceGate, SluiceSystem } from '../../src/cloudflare/index.ts';
 
 /** How often objects of topics were made, and sockets opened to them. */
 const seen = { wakes: 0, sockets: 0 };
 
-class Observed extends SluiceTopic {
+class Observed extends withHands(SluiceTopic) {
   constructor(ctx: ObjectState, env: Bindings) {
     super(ctx, env);
     seen.wakes += 1;
@@ -22,51 +23,13 @@ class Observed extends SluiceTopic {
     seen.sockets += 1;
     return super.fetch(request);
   }
-
-  /** Closes all sockets of readers. */
-  async cut(): Promise<number> {
-    const sockets = this.ctx.getWebSockets();
-    for (const socket of sockets) socket.close(1012, 'cut');
-    return sockets.length;
-  }
-
-  async sockets(): Promise<number> {
-    return this.ctx.getWebSockets().length;
-  }
-
-  /** Ends the object, with all that it holds in memory. */
-  async end(): Promise<void> {
-    (this.ctx as ObjectState & { abort(): void }).abort();
-  }
 }
 
-class ObservedRelay extends SluiceRelay {
-  /** Closes all sockets of readers. */
-  async cut(): Promise<number> {
-    const sockets = this.ctx.getWebSockets();
-    for (const socket of sockets) socket.close(1012, 'cut');
-    return sockets.length;
-  }
-
-  async sockets(): Promise<number> {
-    return this.ctx.getWebSockets().length;
-  }
-
-  /** Ends the object, with all that it holds in memory. */
-  async end(): Promise<void> {
-    (this.ctx as ObjectState & { abort(): void }).abort();
-  }
-}
+const ObservedRelay = withHands(SluiceRelay);
 
 export { Observed as SluiceTopic, ObservedRelay as SluiceRelay };
 
 const worker = createWorker();
-
-interface Hands {
-  sockets(): Promise<number>;
-  cut(): Promise<number>;
-  end(): Promise<void>;
-}
 
 export default {
   async fetch(request: Request, env: Bindings, ctx: ExecutionContext): Promise<Response> {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { RealtimeOptions } from '../../src/http/realtime.ts';
+import type { RealtimeOptions } from '../../src/http/realtime-options.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { createLocalHub } from '../support/local-hub.ts';
 import { type TestApp, testApps } from './app.ts';

@@ -1,5 +1,6 @@
 /** The app as a client sees it, without a network: requests go to it directly, and streams are read as they come. */
-import { createRealtime, type Realtime, type RealtimeOptions } from '../../src/http/realtime.ts';
+import { createRealtime, type Realtime } from '../../src/http/realtime.ts';
+import type { RealtimeOptions } from '../../src/http/realtime-options.ts';
 import { createSseParser, type SseBlock } from '../../src/protocol/sse.ts';
 import { SECRET, signHs256 } from '../auth/issuer.ts';
 import { until } from '../support/until.ts';

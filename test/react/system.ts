@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 import { addCapture } from '../../src/capture/add-capture.ts';
 import { type Client, type ClientOptions, createClient } from '../../src/client/create-client.ts';
 import { liveCollections } from '../../src/http/live-collections.ts';
-import type { RealtimeOptions } from '../../src/http/realtime.ts';
+import type { RealtimeOptions } from '../../src/http/realtime-options.ts';
 import { SluiceProvider } from '../../src/react/index.ts';
 import { collection } from '../../src/records/collection.ts';
 import { everyRow } from '../../src/records/visibility.ts';

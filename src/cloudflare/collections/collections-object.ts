@@ -73,7 +73,7 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
     ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID');
     this.audience = new Audience({
       ctx,
-      subscribe: (readings) => this.#subscribe(readings),
+      subscribe: (reading) => this.#subscribe(reading),
       spread: { readers: MOST_READERS, relays: 0 },
       onFault: (error) => console.error(error),
     });
@@ -208,24 +208,14 @@ export class CollectionsObject extends AudienceObject<CollectionBindings> implem
     return node;
   }
 
-  async #subscribe(readings: readonly Reading[]): Promise<readonly Subscription[]> {
+  async #subscribe({ request, caller, before }: Reading): Promise<Subscription> {
     const live = this.#opened?.live;
     if (live === undefined) throw new StoreUnavailable('the collections are not ready');
-    const { streams } = live;
-    const subscribed = await Promise.allSettled(
-      readings.map(async ({ request, caller, before }) => {
-        if (!live.isServed(request.topic)) throw new NotServed(request.topic);
-        if (caller === undefined) throw new TypeError('a reader of a collection is nobody');
-        const outcome = await streams.subscribe(caller, request, before);
-        if (outcome.kind === 'invalid-filter') throw new FilterMisfit(outcome.field);
-        return outcome.subscription;
-      }),
-    );
-    const failed = subscribed.find((each) => each.status === 'rejected');
-    const subscriptions = subscribed.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-    if (failed === undefined) return subscriptions;
-    for (const subscription of subscriptions) subscription.close();
-    throw failed.reason;
+    if (!live.isServed(request.topic)) throw new NotServed(request.topic);
+    if (caller === undefined) throw new TypeError('a reader of a collection is nobody');
+    const outcome = await live.streams.subscribe(caller, request, before);
+    if (outcome.kind === 'invalid-filter') throw new FilterMisfit(outcome.field);
+    return outcome.subscription;
   }
 
   async #requireUncached(database: Database): Promise<void> {

@@ -140,7 +140,7 @@ export class RequestCollections extends ServedCollections {
   }
 
   #drained<Result>(name: string, work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
-    const { bindings, remembered, store, waitUntil, parts } = this.#options;
+    const { bindings, remembered, store, parts } = this.#options;
     const captures = remembered.captures.of(name);
     if (captures === undefined) return Promise.reject(new StoreUnavailable(`the collection ${name} is not captured`));
     return drained(
@@ -155,14 +155,8 @@ export class RequestCollections extends ServedCollections {
         hopeMs: HOPE_MS,
         alone: (move) => move(),
         onEmpty: () => undefined,
-        // One that does not hear of it sees it at its alarm.
         onMoved: ({ batches }) => {
-          if (batches.length > 0)
-            waitUntil(
-              collectionsOf(bindings)
-                .moved()
-                .catch(() => undefined),
-            );
+          if (batches.length > 0) void this.#tell(collectionsOf(bindings).moved());
         },
         onUnreadable: (error) =>
           parts.log.error({ error, capture: error.capture }, 'a change cannot be read, and its table waits'),
@@ -174,16 +168,17 @@ export class RequestCollections extends ServedCollections {
 
   /** One kick after the other: the object looks as soon as it comes. */
   #kick(): void {
-    const { bindings, waitUntil } = this.#options;
-    if (this.#kicking !== undefined) return;
-    this.#kicking = collectionsOf(bindings)
-      .kick()
-      // One that cannot be reached now is woken by its alarm.
-      .catch(() => undefined)
-      .finally(() => {
-        this.#kicking = undefined;
-      });
-    waitUntil(this.#kicking);
+    this.#kicking ??= this.#tell(collectionsOf(this.#options.bindings).kick()).finally(() => {
+      this.#kicking = undefined;
+    });
+  }
+
+  /** Where the object does not hear of it, its alarm finds out. */
+  #tell(call: Promise<void>): Promise<void> {
+    const { waitUntil, parts } = this.#options;
+    const told = call.catch((error: unknown) => parts.log.debug({ error }, 'the object of collections was not told'));
+    waitUntil(told);
+    return told;
   }
 }
 

@@ -14,9 +14,22 @@ const CONNECTIONS = 4;
 /** Idle connections are closed after so many seconds: an open one keeps an object awake. */
 const IDLE_SECONDS = 5;
 
-/** @param url the binding's `connectionString` */
+/**
+ * Makes no pool before the first statement: most requests of a Worker with collections ask none.
+ * @param url the binding's `connectionString`
+ */
 export function openHyperdrive(url: string): Database {
-  return openPostgresPool({ url, connections: CONNECTIONS, idleSeconds: IDLE_SECONDS, prepare: false });
+  let pool: Database | undefined;
+  const opened = () => {
+    pool ??= openPostgresPool({ url, connections: CONNECTIONS, idleSeconds: IDLE_SECONDS, prepare: false });
+    return pool;
+  };
+  return {
+    lanes: CONNECTIONS,
+    query: (...asked) => opened().query(...asked),
+    transaction: (...asked) => opened().transaction(...asked),
+    close: async () => pool?.close(),
+  };
 }
 
 /** @throws Error when migrations are missing; StoreUnavailable */
